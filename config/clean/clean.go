@@ -1,0 +1,97 @@
+// Package clean guards the two borders of the process: text that comes in from
+// registries is made harmless before it is kept or drawn, and secrets that
+// this process used are cut out of everything that leaves it.
+package clean
+
+import (
+	"net/url"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limit is the most characters of one text from outside that are kept.
+const Limit = 500
+
+// Masked stands where a secret was.
+const Masked = "•••"
+
+// Text makes text from outside harmless for a terminal: no C0 or C1 control
+// (line breaks and tabs become spaces), no bidirectional control, no invalid
+// UTF-8, at most Limit characters.
+func Text(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			r = ' '
+		case unicode.IsControl(r) || bidi(r) || r == utf8.RuneError || r == '\uFEFF':
+			continue
+		}
+		if n == Limit {
+			b.WriteRune('…')
+			break
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}
+
+// bidi tells whether r is a bidirectional or line-separating control, which
+// can make one text look like another.
+func bidi(r rune) bool {
+	switch {
+	case r == '\u061C', r == '\u200E', r == '\u200F', r == '\u2028', r == '\u2029':
+		return true
+	case r >= '\u202A' && r <= '\u202E', r >= '\u2066' && r <= '\u2069':
+		return true
+	}
+	return false
+}
+
+var secrets struct {
+	sync.RWMutex
+	values map[string]struct{}
+}
+
+// Secret registers a password, token or key that this process uses: from now
+// on Redact cuts it out, also in its URL-escaped form. Values under four
+// characters are not registered, they would cut ordinary text to pieces.
+// Safe for concurrent use.
+func Secret(value string) {
+	if len(value) < 4 {
+		return
+	}
+	secrets.Lock()
+	defer secrets.Unlock()
+	if secrets.values == nil {
+		secrets.values = map[string]struct{}{}
+	}
+	secrets.values[value] = struct{}{}
+	secrets.values[url.QueryEscape(value)] = struct{}{}
+}
+
+// Redact replaces every registered secret in s. Safe for concurrent use.
+func Redact(s string) string {
+	secrets.RLock()
+	defer secrets.RUnlock()
+	for v := range secrets.values {
+		s = strings.ReplaceAll(s, v, Masked)
+	}
+	return s
+}
+
+// SecretName tells whether a variable of that name holds a secret by
+// convention: its name contains pass, secret, token, key, credential or auth.
+func SecretName(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"pass", "secret", "token", "key", "credential", "auth"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}

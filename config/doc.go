@@ -1,0 +1,2 @@
+// Package config reads plimsoll.yaml and personal.yaml.
+package config

@@ -1,0 +1,131 @@
+package release
+
+import (
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates"
+	"plimsoll/registry"
+)
+
+// ServiceView is one service as list shows it.
+type ServiceView struct {
+	Service    string      `json:"service"`
+	Staging    string      `json:"staging"`
+	Prod       Prod        `json:"prod"`
+	Error      string      `json:"error,omitempty"` // why the service could not be read
+	Hint       string      `json:"hint,omitempty"`
+	Candidates []Candidate `json:"candidates"`
+	Warnings   []string    `json:"warnings,omitempty"` // such as a prod channel without a record, an open operation
+	At         time.Time   `json:"at"`                 // when it was read; a snapshot's age
+	Total      int         `json:"total"`              // candidates that the tag rule selects, before the limit
+}
+
+// Prod is what the channel of a service points at.
+type Prod struct {
+	Reference string         `json:"reference"` // host/path:channel
+	Digest    *digest.Digest `json:"digest"`    // null before the first promotion
+	Since     *time.Time     `json:"since"`     // of the newest verified record for this digest, null without one
+	By        string         `json:"by"`
+	Tags      []string       `json:"tags"`   // its names in staging, the release tag last
+	Record    *digest.Digest `json:"record"` // the verified record of this digest; null: pushed past the gate
+	Image
+}
+
+// Image describes an image for people; every text is cleaned.
+type Image struct {
+	Created   *time.Time `json:"created"`
+	SizeBytes int64      `json:"sizeBytes"` // all platforms, each blob once, compressed
+	Platforms []string   `json:"platforms"`
+	Revision  string     `json:"revision"`
+	Version   string     `json:"version"`
+	Source    string     `json:"source"` // git host URL, http(s) only
+}
+
+// Candidate is a digest in the staging repository.
+type Candidate struct {
+	Digest digest.Digest `json:"digest"`
+	Tags   []string      `json:"tags"`
+	Image
+	AddedBytes int64         `json:"addedBytes"` // of its blobs, those that prod's digest does not have
+	Verdict    gates.State   `json:"verdict"`
+	Checks     []gates.Check `json:"checks"`
+	Error      string        `json:"error,omitempty"`
+	Bigger     []string      `json:"bigger,omitempty"` // which rules make it a bigger change
+}
+
+// Verdict is what gates prints: all checks of one candidate, read freshly.
+type Verdict struct {
+	Service string        `json:"service"`
+	Digest  digest.Digest `json:"digest"`
+	Verdict gates.State   `json:"verdict"`
+	Checks  []gates.Check `json:"checks"`
+	Policy  string        `json:"policy"` // digest of the policy
+	Bigger  []string      `json:"bigger,omitempty"`
+	// Prod is the digest that the verdict was made against, nil for none.
+	Prod *digest.Digest `json:"prod"`
+}
+
+// Outcome is what promote and rollback print.
+type Outcome struct {
+	Action    string          `json:"action"` // promote, rollback, adopt
+	Service   string          `json:"service"`
+	Digest    digest.Digest   `json:"digest"`
+	Previous  *digest.Digest  `json:"previous"`
+	Tags      []string        `json:"tags"`
+	Copied    registry.Copied `json:"copied"`
+	Referrers Arrivals        `json:"referrers"`
+	Record    *digest.Digest  `json:"record"`
+	Seconds   float64         `json:"seconds"`
+	Unchanged bool            `json:"unchanged"`
+	Warnings  []string        `json:"warnings,omitempty"`
+}
+
+// Arrivals counts the referrers that travelled to prod.
+type Arrivals struct {
+	Expected   int             `json:"expected"`
+	Arrived    int             `json:"arrived"`
+	LeftBehind []digest.Digest `json:"leftBehind"`
+}
+
+// Progress is one report of a running operation; each replaces the one before.
+type Progress struct {
+	Step  string             // the step that runs, in words
+	Index int                // its place, from 0
+	Steps []string           // all of them, in words
+	Copy  *registry.Progress // while the image is copied
+	Moved bool               // the channel has moved: cancelling no longer undoes
+}
+
+// Entry is one line of the history.
+type Entry struct {
+	At         time.Time       `json:"at"`
+	Action     string          `json:"action"`
+	Service    string          `json:"service"`
+	Digest     digest.Digest   `json:"digest"`
+	Previous   *digest.Digest  `json:"previous"`
+	Actor      string          `json:"actor"`
+	Reason     string          `json:"reason"`
+	Record     *digest.Digest  `json:"record"`
+	Verified   bool            `json:"verified"`
+	Problem    string          `json:"problem,omitempty"` // unfinished, fork, abandoned, why it is not verified
+	Seconds    float64         `json:"seconds,omitempty"`
+	Overrides  []string        `json:"overrides,omitempty"`
+	Number     int             `json:"number"`
+	Tags       []string        `json:"tags,omitempty"`
+	Evidence   []digest.Digest `json:"evidence,omitempty"`
+	PolicyHash string          `json:"policy,omitempty"`
+}
+
+// Target is a digest that prod can be rolled back to.
+type Target struct {
+	Digest      digest.Digest `json:"digest"`
+	At          time.Time     `json:"at"` // when it was in prod last
+	Actor       string        `json:"actor"`
+	Record      digest.Digest `json:"record"`
+	Tags        []string      `json:"tags"`
+	Quarantined string        `json:"quarantined,omitempty"` // the reason
+	LastGood    bool          `json:"lastGood"`
+	Present     *bool         `json:"present"` // the manifest is still in prod; null: not asked
+}
