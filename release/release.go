@@ -6,7 +6,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/gates"
-	"plimsoll/registry"
+	"plimsoll/release/operation"
+)
+
+// What an operation takes and gives; the desk passes it through.
+type (
+	Outcome  = operation.Outcome
+	Arrivals = operation.Arrivals
+	Progress = operation.Progress
 )
 
 // ServiceView is one service as list shows it.
@@ -65,37 +72,6 @@ type Verdict struct {
 	Bigger  []string      `json:"bigger,omitempty"`
 	// Prod is the digest that the verdict was made against, nil for none.
 	Prod *digest.Digest `json:"prod"`
-}
-
-// Outcome is what promote and rollback print.
-type Outcome struct {
-	Action    string          `json:"action"` // promote, rollback, adopt
-	Service   string          `json:"service"`
-	Digest    digest.Digest   `json:"digest"`
-	Previous  *digest.Digest  `json:"previous"`
-	Tags      []string        `json:"tags"`
-	Copied    registry.Copied `json:"copied"`
-	Referrers Arrivals        `json:"referrers"`
-	Record    *digest.Digest  `json:"record"`
-	Seconds   float64         `json:"seconds"`
-	Unchanged bool            `json:"unchanged"`
-	Warnings  []string        `json:"warnings,omitempty"`
-}
-
-// Arrivals counts the referrers that travelled to prod.
-type Arrivals struct {
-	Expected   int             `json:"expected"`
-	Arrived    int             `json:"arrived"`
-	LeftBehind []digest.Digest `json:"leftBehind"`
-}
-
-// Progress is one report of a running operation; each replaces the one before.
-type Progress struct {
-	Step  string             // the step that runs, in words
-	Index int                // its place, from 0
-	Steps []string           // all of them, in words
-	Copy  *registry.Progress // while the image is copied
-	Moved bool               // the channel has moved: cancelling no longer undoes
 }
 
 // Entry is one line of the history.
