@@ -1,12 +1,70 @@
 package operation
 
 import (
+	"time"
+
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/registry"
 )
 
-// Outcome is what promote and rollback print.
+// The actions of an operation, as journal, records and output name them.
+const (
+	ActionPromote    = "promote"
+	ActionRollback   = "rollback"
+	ActionAdopt      = "adopt"
+	ActionQuarantine = "quarantine"
+	ActionLift       = "lift"
+)
+
+// None is what --expect takes for a channel that points at nothing yet.
+const None = "none"
+
+// PromoteRequest asks for a candidate to be copied to prod and the channel to be moved to it.
+type PromoteRequest struct {
+	Service   string        `json:"service"`
+	Digest    digest.Digest `json:"digest"`           // of the index of a multi-platform image
+	Expect    string        `json:"expect,omitempty"` // the prod digest that the caller saw, None, or "" for not checked
+	Reason    string        `json:"reason,omitempty"`
+	Overrides []string      `json:"overrides,omitempty"` // gates to go past; this version's policy allows none
+}
+
+// RollbackRequest asks for the channel to be moved to a digest that was in prod before.
+type RollbackRequest struct {
+	Service      string        `json:"service"`
+	Digest       digest.Digest `json:"digest,omitempty"` // "": the last good one
+	Expect       string        `json:"expect,omitempty"` // as in PromoteRequest
+	Reason       string        `json:"reason,omitempty"`
+	NoQuarantine bool          `json:"noQuarantine,omitempty"` // leave the digest that prod leaves promotable
+}
+
+// AdoptRequest asks for a first record of what is in prod already.
+type AdoptRequest struct {
+	Service string `json:"service"`
+	Expect  string `json:"expect,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// QuarantineRequest asks for a signed statement that a digest must not be promoted, or may be again.
+type QuarantineRequest struct {
+	Service string        `json:"service"`
+	Digest  digest.Digest `json:"digest"`
+	Reason  string        `json:"reason"`
+	Lift    bool          `json:"lift,omitempty"`
+}
+
+// Quarantined is what quarantine prints.
+type Quarantined struct {
+	Service  string        `json:"service"`
+	Digest   digest.Digest `json:"digest"`
+	Evidence digest.Digest `json:"evidence"` // the manifest of the statement in the ledger
+	Reason   string        `json:"reason"`
+	Lifted   bool          `json:"lifted"`
+	// Unchanged is true if there was nothing to lift, or the digest was quarantined already.
+	Unchanged bool `json:"unchanged"`
+}
+
+// Outcome is what promote, rollback and adopt print.
 type Outcome struct {
 	Action    string          `json:"action"` // promote, rollback, adopt
 	Service   string          `json:"service"`
@@ -15,7 +73,7 @@ type Outcome struct {
 	Tags      []string        `json:"tags"`
 	Copied    registry.Copied `json:"copied"`
 	Referrers Arrivals        `json:"referrers"`
-	Record    *digest.Digest  `json:"record"`
+	Record    *digest.Digest  `json:"record"` // null while it could not be written; Warnings says so
 	Seconds   float64         `json:"seconds"`
 	Unchanged bool            `json:"unchanged"`
 	Warnings  []string        `json:"warnings,omitempty"`
@@ -25,7 +83,7 @@ type Outcome struct {
 type Arrivals struct {
 	Expected   int             `json:"expected"`
 	Arrived    int             `json:"arrived"`
-	LeftBehind []digest.Digest `json:"leftBehind"`
+	LeftBehind []digest.Digest `json:"leftBehind"` // manifests; never nil in an Outcome
 }
 
 // Progress is one report of a running operation; each replaces the one before.
@@ -35,4 +93,28 @@ type Progress struct {
 	Steps []string           // all of them, in words
 	Copy  *registry.Progress // while the image is copied
 	Moved bool               // the channel has moved: cancelling no longer undoes
+}
+
+// Where says on which side of the move an interrupted operation left prod.
+type Where string
+
+// The sides.
+const (
+	Before  Where = "before"  // prod has not changed
+	After   Where = "after"   // the channel has moved
+	Unknown Where = "unknown" // it ended while the channel was being moved; the registry knows
+)
+
+// Pending is an operation of this machine that did not end.
+type Pending struct {
+	ID      string        `json:"id"`
+	Service string        `json:"service"`
+	Action  string        `json:"action"`
+	Digest  digest.Digest `json:"digest"`
+	Started time.Time     `json:"started"`
+	Step    string        `json:"step"` // where it stopped, in words
+	Prod    Where         `json:"prod"`
+	Owed    []string      `json:"owed,omitempty"` // what is still to be written, in words
+	Problem string        `json:"problem,omitempty"`
+	Command string        `json:"command"` // what finishes it
 }
