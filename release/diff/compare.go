@@ -1,0 +1,157 @@
+package diff
+
+import (
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Diff is what changes when To takes the place of From. Lists are never null
+// in JSON. Packages and Files are part of the format and stay empty at this
+// depth: telling them needs an SBOM or the layers themselves.
+type Diff struct {
+	From            *digest.Digest  `json:"from"` // null: there was nothing
+	To              digest.Digest   `json:"to"`
+	Config          []Change        `json:"config"`
+	Layers          Layers          `json:"layers"`
+	Packages        Packages        `json:"packages"`
+	Vulnerabilities Vulnerabilities `json:"vulnerabilities"`
+	Files           Files           `json:"files"`
+	BaseImage       BaseImage       `json:"baseImage"`
+	Platforms       Platforms       `json:"platforms"`
+	Size            Sizes           `json:"size"`
+	Revision        Revisions       `json:"revision"`
+	CompareURL      string          `json:"compareURL,omitempty"` // on the git host; http or https only
+	FetchedBytes    int64           `json:"fetchedBytes"`         // read from registries to tell it
+}
+
+// Platforms are the platforms that come and go, by name.
+type Platforms struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+}
+
+// Sizes are all platforms, each blob once, compressed, in bytes.
+type Sizes struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+// Revisions are the commits, from the label org.opencontainers.image.revision.
+type Revisions struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Packages is what changes in the software inside; empty at this depth.
+type Packages struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
+}
+
+// Files is what changes in the file system; empty at this depth.
+type Files struct {
+	Added    []string `json:"added"`
+	Removed  []string `json:"removed"`
+	Modified []string `json:"modified"`
+}
+
+// BaseImage is what the images are built on, as name@digest.
+type BaseImage struct {
+	From   string `json:"from"` // "" if nothing says
+	To     string `json:"to"`
+	Pinned *bool  `json:"pinned"` // by digest in the build of To; null if no provenance says
+}
+
+// Base is the base image of one image.
+type Base struct {
+	Name   string // name@digest, or as much of it as is known
+	Pinned bool   // the build named it by digest
+}
+
+// Labels that say where an image comes from
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md).
+const (
+	LabelRevision   = "org.opencontainers.image.revision"
+	LabelSource     = "org.opencontainers.image.source"
+	LabelVersion    = "org.opencontainers.image.version"
+	LabelBaseName   = "org.opencontainers.image.base.name"
+	LabelBaseDigest = "org.opencontainers.image.base.digest"
+)
+
+// Compare tells what changes from one image to another; from nil: everything
+// is added. It is pure.
+func Compare(from *Image, to Image) Diff {
+	d := Diff{To: to.Digest, Packages: Packages{[]string{}, []string{}, []string{}}, Files: Files{[]string{}, []string{}, []string{}}}
+	before := Image{}
+	if from != nil {
+		before = *from
+		d.From = &from.Digest
+	}
+	d.Platforms = platforms(before, to)
+	d.Config = changes(from, to)
+	d.Layers = layers(before, to)
+	d.Vulnerabilities = findings(from, to)
+	d.BaseImage = baseImage(before, to)
+	d.Size = Sizes{From: before.Size(), To: to.Size()}
+	d.Revision = Revisions{From: before.Label(LabelRevision), To: to.Label(LabelRevision)}
+	d.CompareURL = CompareURL(source(before, to), d.Revision.From, d.Revision.To)
+	return d
+}
+
+// Empty tells whether nothing changes.
+func (d Diff) Empty() bool {
+	return len(d.Config)+len(d.Layers.Added)+len(d.Layers.Removed)+len(d.Platforms.Added)+len(d.Platforms.Removed)+
+		len(d.Vulnerabilities.Introduced)+len(d.Vulnerabilities.Fixed) == 0 && d.BaseImage.From == d.BaseImage.To
+}
+
+func platforms(from, to Image) Platforms {
+	return Platforms{Added: missing(to.Names(), from.Names()), Removed: missing(from.Names(), to.Names())}
+}
+
+// missing are those of a that b does not have, sorted.
+func missing(a, b []string) []string {
+	out := []string{}
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func baseImage(from, to Image) BaseImage {
+	b := BaseImage{From: from.base(), To: to.base()}
+	if to.Provenance != nil {
+		b.Pinned = &to.Provenance.Pinned
+	}
+	return b
+}
+
+// base is what the labels say, else what the provenance says.
+func (i Image) base() string {
+	name, dg := i.Label(LabelBaseName), i.Label(LabelBaseDigest)
+	switch {
+	case name != "" && dg != "":
+		return name + "@" + dg
+	case name+dg != "":
+		return name + dg
+	case i.Provenance != nil:
+		return i.Provenance.Name
+	}
+	return ""
+}
+
+// source is where the code lives, if both images do not disagree about it.
+func source(from, to Image) string {
+	a, b := from.Label(LabelSource), to.Label(LabelSource)
+	switch {
+	case a == "" || a == b:
+		return b
+	case b == "":
+		return a
+	}
+	return ""
+}
