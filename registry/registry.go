@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -92,6 +93,11 @@ func (e *StatusError) Error() string {
 		s += ": " + e.Detail
 	}
 	return s
+}
+
+// Is makes an answer 404 an ErrNotFound.
+func (e *StatusError) Is(target error) bool {
+	return target == ErrNotFound && e.Status == http.StatusNotFound
 }
 
 // Limits of what a registry may send; more is an error that names the limit (ErrLimit).

@@ -1,0 +1,114 @@
+package registry
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"plimsoll/config"
+)
+
+// host is what a client knows about one registry host.
+type host struct {
+	name      string // as the configuration and references write it
+	entry     config.Registry
+	base      string // scheme://address of its API
+	transport *http.Transport
+	login     *login
+
+	mu        sync.Mutex
+	skew      time.Duration
+	dated     bool
+	referrers map[string]bool // by repository path: whether it has the referrers API
+	onePost   map[string]bool // by repository path: whether it takes a blob in one POST
+}
+
+// dockerHub are the names of Docker Hub; its API answers under another one.
+var dockerHub = map[string]bool{"docker.io": true, "index.docker.io": true}
+
+// host returns what is known about name, which starts with nothing.
+func (c *Client) host(name string) *host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, ok := c.hosts[name]; ok {
+		return h
+	}
+	entry := c.options.Registries(name)
+	h := &host{
+		name: name, entry: entry, transport: c.transport,
+		referrers: map[string]bool{}, onePost: map[string]bool{},
+	}
+	h.base = "https://" + name
+	switch {
+	case entry.PlainHTTP:
+		h.base = "http://" + name
+	case dockerHub[name]:
+		h.base = "https://registry-1.docker.io"
+	}
+	if len(entry.CA) > 0 {
+		h.transport = newTransport(entry.CA)
+	}
+	h.login = newLogin(name, entry, c.options.Purpose)
+	c.hosts[name] = h
+	return h
+}
+
+// forget drops the credential and all tokens.
+func (h *host) forget() { h.login.forget() }
+
+// owns tells whether u lies on the registry's own scheme, host and port.
+func (h *host) owns(u *url.URL) bool {
+	base, err := url.Parse(h.base)
+	return err == nil && base.Scheme == u.Scheme && address(base) == address(u)
+}
+
+// keepSkew remembers how far the registry's clock is from ours.
+func (h *host) keepSkew(resp *http.Response, received time.Time) {
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.skew, h.dated = date.Sub(received).Round(time.Second), true
+}
+
+// fact reads what was learned about a repository.
+func (h *host) fact(facts map[string]bool, repo Repository) (value, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	value, known = facts[repo.Path]
+	return value, known
+}
+
+// learn keeps a fact about a repository.
+func (h *host) learn(facts map[string]bool, repo Repository, value bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	facts[repo.Path] = value
+}
+
+// address is the host and port of u in one spelling.
+func address(u *url.URL) string {
+	name, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(name, port)
+}
+
+// sleep waits for d, or returns why ctx ended, at once.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
