@@ -1,52 +1,53 @@
 package store
 
 import (
-	"encoding/json"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"plimsoll/config/fault"
 )
 
-// OperationState is where an operation stands.
-type OperationState string
+// FileName is the name of the store's file in its directory.
+const FileName = "plimsoll.db"
 
-// The states of an operation.
-const (
-	Open      OperationState = "open"
-	Done      OperationState = "done"
-	Failed    OperationState = "failed"    // ended before prod changed
-	Abandoned OperationState = "abandoned" // closed by a later start, prod unchanged
-)
+// Store is the memory of this machine in one file. Every call opens the file,
+// runs one transaction and closes it. Safe for concurrent use, also by several
+// processes.
+type Store struct {
+	dir string
 
-// Operation is the journal of one promote, rollback, adopt or quarantine.
-type Operation struct {
-	ID       string          `json:"id"` // sortable by start time
-	Service  string          `json:"service"`
-	Identity string          `json:"identity"` // prod repository and channel: "host/path:channel"
-	Action   string          `json:"action"`
-	State    OperationState  `json:"state"`
-	Started  time.Time       `json:"started"`
-	Ended    time.Time       `json:"ended,omitzero"`
-	Moved    bool            `json:"moved"` // the channel has moved
-	Steps    []StepEntry     `json:"steps"`
-	Data     json.RawMessage `json:"data"` // request, verdict and what the steps learnt; owned by release/operation
-	Problem  string          `json:"problem,omitempty"`
+	now      func() time.Time
+	lockWait time.Duration // the longest wait for another process
+	limit    uint64        // bytes of contents and snapshots that are kept
+
+	// mu queues the calls of this process, so that they do not poll the file
+	// lock against each other.
+	mu sync.RWMutex
+
+	hashKeyOnce sync.Once
+	hashKey     []byte
+
+	sound atomic.Bool // this process has checked the structure
 }
 
-// StepEntry is one line of an operation's journal.
-type StepEntry struct {
-	Step  string    `json:"step"`
-	State string    `json:"state"` // started, done, failed
-	At    time.Time `json:"at"`
-	Note  string    `json:"note,omitempty"`
+// Open names the directory of the store; nothing is read or made before the
+// first call that needs it. The directory is made with mode 0700, the file
+// with 0600.
+func Open(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, fault.New(fault.Usage, "set $PLIMSOLL_STATE to a directory", nil, "the state directory has no name")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "set $PLIMSOLL_STATE to an absolute path", err, "find the state directory %s", dir)
+	}
+	return &Store{dir: abs, now: time.Now, lockWait: lockWait, limit: cacheLimit}, nil
 }
 
-// AuditEntry is one link of the local audit chain.
-type AuditEntry struct {
-	Number   uint64          `json:"number"`
-	At       time.Time       `json:"at"`
-	Action   string          `json:"action"` // promote, rollback, adopt, quarantine, sign-off, attest, trust, ...
-	Service  string          `json:"service"`
-	Actor    string          `json:"actor"`
-	Data     json.RawMessage `json:"data"`
-	Previous string          `json:"previous"` // hash of the entry before, hex
-	Hash     string          `json:"hash"`     // SHA-256 of the canonical JSON of the entry without this field, hex
-}
+// Dir is the directory of the store, absolute.
+func (s *Store) Dir() string { return s.dir }
+
+// Path is the file of the store, absolute; it may not exist yet.
+func (s *Store) Path() string { return filepath.Join(s.dir, FileName) }

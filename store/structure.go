@@ -1,0 +1,258 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+)
+
+// checkStructure looks at the tree of pages before bbolt walks it: a page that
+// is its own ancestor would overflow the stack, an absurd free list exhaust the
+// memory, and no recover helps against either. It reads the inner pages only
+// and is done once by each process, under the shared lock.
+func (s *Store) checkStructure() error {
+	if s.sound.Load() {
+		return nil
+	}
+	info, err := os.Stat(s.Path())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	var file *os.File
+	panicked, err := guard(func() error {
+		db, err := s.openDB(true, &file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(walkFile(file), db.Close())
+	})
+	if panicked {
+		abandon(file)
+	}
+	s.sound.Store(err == nil)
+	return err
+}
+
+// The page format of bbolt v1.5.0 (internal/common: page.go, meta.go, inode.go);
+// integers are in the byte order of the machine.
+const (
+	pageHeader  = 16 // id 8, flags 2, count 2, overflow 4
+	elementSize = 16 // branch: pos 4, ksize 4, pgid 8; leaf: flags 4, pos 4, ksize 4, vsize 4
+	branchFlag  = 0x01
+	leafFlag    = 0x02
+	freeFlag    = 0x10
+	bucketFlag  = 0x01
+	metaMagic   = 0xED0CDAED
+	noFreelist  = ^uint64(0)
+	manyFree    = 0xFFFF // the count of a free list that stands in its first entry
+	maxPageSize = 16 << 20
+)
+
+var order = binary.NativeEndian
+
+// tree walks the pages of one file.
+type tree struct {
+	file     *os.File
+	pageSize int
+	end      uint64 // the first page number beyond the data
+	seen     map[uint64]bool
+}
+
+func walkFile(file *os.File) error {
+	root, freelist, t, err := newestMeta(file)
+	if err != nil {
+		return err
+	}
+	if err := t.checkFreelist(freelist); err != nil {
+		return err
+	}
+	leaves, err := t.walk(root)
+	if err != nil {
+		return err
+	}
+	for _, leaf := range leaves { // of the root: the buckets
+		if err := t.walkBuckets(leaf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newestMeta reads the valid meta page with the higher transaction number.
+// bbolt has opened the file, so at least one is valid.
+func newestMeta(file *os.File) (root, freelist uint64, t *tree, err error) {
+	var newest uint64
+	head := make([]byte, pageHeader+64)
+	for at := int64(0); at <= maxPageSize; at = max(2*at, 512) { // the second one is one page in
+		if _, err := file.ReadAt(head, at); err != nil {
+			continue
+		}
+		m := head[pageHeader:]
+		size, txid := order.Uint32(m[8:]), order.Uint64(m[48:])
+		if order.Uint32(m) != metaMagic || checksum(m[:56]) != order.Uint64(m[56:]) || size < 512 || size > maxPageSize || at != 0 && at != int64(size) {
+			continue
+		}
+		if t == nil || txid > newest {
+			newest, root, freelist = txid, order.Uint64(m[16:]), order.Uint64(m[32:])
+			t = &tree{file: file, pageSize: int(size), end: order.Uint64(m[40:]), seen: map[uint64]bool{}}
+		}
+	}
+	if t == nil {
+		return 0, 0, nil, damage("it has no valid head")
+	}
+	return root, freelist, t, nil
+}
+
+func checksum(b []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(b)
+	return h.Sum64()
+}
+
+// page is one page with its overflow, as read.
+type page struct {
+	id    uint64
+	flags uint16
+	count int
+	body  []byte // header included
+}
+
+func (t *tree) page(id uint64) (page, error) {
+	if id < 2 || id >= t.end {
+		return page{}, damage(fmt.Sprintf("it points at page %d of %d", id, t.end))
+	}
+	head := make([]byte, pageHeader)
+	at := int64(id) * int64(t.pageSize) //nolint:gosec // below end, which a checksum covers
+	if _, err := t.file.ReadAt(head, at); err != nil {
+		return page{}, damage(fmt.Sprintf("page %d is cut off", id))
+	}
+	p := page{id: order.Uint64(head), flags: order.Uint16(head[8:]), count: int(order.Uint16(head[10:]))}
+	overflow := uint64(order.Uint32(head[12:]))
+	if p.id != id || id+overflow >= t.end {
+		return page{}, damage(fmt.Sprintf("page %d is another page", id))
+	}
+	p.body = head
+	return p, nil
+}
+
+// fill reads the elements of a page.
+func (t *tree) fill(p *page) error {
+	size := max(t.pageSize, pageHeader+p.count*elementSize)
+	p.body = make([]byte, size)
+	if _, err := t.file.ReadAt(p.body, int64(p.id)*int64(t.pageSize)); err != nil { //nolint:gosec // as above
+		return damage(fmt.Sprintf("page %d is cut off", p.id))
+	}
+	return nil
+}
+
+// walk visits the inner pages below id and gives the leaves: all of them at
+// one level, so the first child tells what its siblings are.
+func (t *tree) walk(id uint64) (leaves []uint64, err error) {
+	if t.seen[id] {
+		return nil, damage(fmt.Sprintf("page %d has two parents", id))
+	}
+	t.seen[id] = true
+	p, err := t.page(id)
+	if err != nil {
+		return nil, err
+	}
+	if p.flags&branchFlag == 0 {
+		return []uint64{id}, nil
+	}
+	if p.count == 0 {
+		return nil, damage(fmt.Sprintf("page %d has no children", id))
+	}
+	if err := t.fill(&p); err != nil {
+		return nil, err
+	}
+	children := p.children()
+	first, err := t.page(children[0])
+	if err != nil {
+		return nil, err
+	}
+	if first.flags&branchFlag == 0 {
+		return children, t.claim(children)
+	}
+	for _, child := range children {
+		below, err := t.walk(child)
+		if err != nil {
+			return nil, err
+		}
+		leaves = append(leaves, below...)
+	}
+	return leaves, nil
+}
+
+// claim notes leaves, each of which has one parent.
+func (t *tree) claim(leaves []uint64) error {
+	for _, id := range leaves {
+		if t.seen[id] || id < 2 || id >= t.end {
+			return damage(fmt.Sprintf("page %d has two parents or does not exist", id))
+		}
+		t.seen[id] = true
+	}
+	return nil
+}
+
+func (p page) children() []uint64 {
+	out := make([]uint64, p.count)
+	for i := range out {
+		out[i] = order.Uint64(p.body[pageHeader+i*elementSize+8:])
+	}
+	return out
+}
+
+// walkBuckets walks the trees of the buckets in a leaf of the root.
+func (t *tree) walkBuckets(leaf uint64) error {
+	p, err := t.page(leaf)
+	if err != nil {
+		return err
+	}
+	if p.flags&leafFlag == 0 {
+		return damage(fmt.Sprintf("page %d is no leaf", leaf))
+	}
+	if err := t.fill(&p); err != nil {
+		return err
+	}
+	for i := range p.count {
+		at := pageHeader + i*elementSize
+		e := p.body[at:]
+		value := uint64(at) + uint64(order.Uint32(e[4:])) + uint64(order.Uint32(e[8:]))
+		if order.Uint32(e)&bucketFlag == 0 || value+16 > uint64(len(p.body)) {
+			return damage(fmt.Sprintf("page %d holds no buckets", leaf))
+		}
+		root := order.Uint64(p.body[value:])
+		if root == 0 { // a small bucket, in place
+			continue
+		}
+		if _, err := t.walk(root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFreelist checks that the list of free pages fits into its pages.
+func (t *tree) checkFreelist(id uint64) error {
+	if id == noFreelist {
+		return damage("it has no list of free pages")
+	}
+	p, err := t.page(id)
+	if err != nil {
+		return err
+	}
+	if p.flags&freeFlag == 0 {
+		return damage(fmt.Sprintf("page %d is no list of free pages", id))
+	}
+	if p.count != manyFree {
+		return nil
+	}
+	entry := make([]byte, 8)
+	if _, err := t.file.ReadAt(entry, int64(id)*int64(t.pageSize)+pageHeader); err != nil || order.Uint64(entry) > t.end { //nolint:gosec // as above
+		return damage("the list of free pages is too long")
+	}
+	return nil
+}
