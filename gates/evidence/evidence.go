@@ -89,4 +89,6 @@ var (
 	ErrExpiredKey   = errors.New("expired key")
 	ErrWrongSubject = errors.New("wrong subject")
 	ErrMalformed    = errors.New("malformed")
+	ErrUnsupported  = errors.New("not verifiable here") // keyless, several signatures, other versions
+	ErrUnreadable   = errors.New("cannot be read")      // it could not be fetched: never a pass, and it blocks
 )

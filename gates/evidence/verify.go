@@ -1,0 +1,190 @@
+package evidence
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config"
+)
+
+// Verify checks the signature of item against every key of group and parses
+// the statement of the verified bytes. It checks neither subject nor predicate
+// type; see Verified.About. The error has one of the package's reasons in its
+// chain. Safe for concurrent use.
+func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
+	e, err := Open(item)
+	if err != nil {
+		return Verified{}, err
+	}
+	return e.Verify(group, now)
+}
+
+// Verify is as the function of the same name; one Envelope may be asked about
+// several groups without being read again.
+func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
+	var statement *Statement
+	var expired error
+	for _, m := range membersOf(group) {
+		if !e.signed.signedBy(m.key.Public, e.sig) {
+			continue
+		}
+		if statement == nil {
+			s, err := ParseStatement(e.payload)
+			if err != nil {
+				return Verified{}, err
+			}
+			statement = &s
+		}
+		v := Verified{Item: e.item, Statement: *statement, Key: m.key, Person: m.id, Group: group.Name}
+		if expired = v.inWindow(now); expired == nil {
+			return v, nil
+		}
+	}
+	if expired != nil {
+		return Verified{}, expired
+	}
+	return Verified{}, notSignedBy(group)
+}
+
+// notSignedBy says why no key of group fits.
+func notSignedBy(group config.Group) error {
+	if len(group.Keys)+len(group.People) == 0 && len(group.Workflow) > 0 {
+		return fmt.Errorf("%w: %s has keyless members only, which this version cannot verify", ErrWrongSigner, group.Name)
+	}
+	return fmt.Errorf("%w: no key of %s made its signature", ErrWrongSigner, group.Name)
+}
+
+// member is one key of a group.
+type member struct {
+	id  string
+	key config.Key
+}
+
+// membersOf lists the keys of a group, people first: a key that stands for a person has an id.
+func membersOf(g config.Group) []member {
+	members := make([]member, 0, len(g.People)+len(g.Keys))
+	for _, p := range g.People {
+		members = append(members, member{p.ID, p.Key})
+	}
+	for _, k := range g.Keys {
+		members = append(members, member{"", k})
+	}
+	return members
+}
+
+// inWindow tells whether the key was valid when the statement was made, by its
+// signed time, else by now.
+func (v Verified) inWindow(now time.Time) error {
+	at, err := v.SignedTime()
+	if err != nil {
+		return err
+	}
+	if at.IsZero() {
+		at = now
+	}
+	switch k := v.Key; {
+	case !k.NotBefore.IsZero() && at.Before(k.NotBefore):
+		return fmt.Errorf("%w: the key counts from %s, the statement is of %s", ErrExpiredKey, stamp(k.NotBefore), stamp(at))
+	case !k.NotAfter.IsZero() && at.After(k.NotAfter):
+		return fmt.Errorf("%w: the key counted until %s, the statement is of %s", ErrExpiredKey, stamp(k.NotAfter), stamp(at))
+	}
+	return nil
+}
+
+// stamp writes a time for people.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// ParseStatement reads an in-toto statement, strictly. Give it verified bytes only,
+// or show what it says as a claim. The error has ErrMalformed in its chain.
+func ParseStatement(raw []byte) (Statement, error) {
+	if err := Strict(raw); err != nil {
+		return Statement{}, err
+	}
+	f, err := fields(raw, "the statement")
+	if err != nil {
+		return Statement{}, err
+	}
+	s := Statement{Predicate: f["predicate"]}
+	if s.Type, err = text(f, "_type", "the statement"); err != nil {
+		return Statement{}, err
+	}
+	if s.PredicateType, err = text(f, "predicateType", "the statement"); err != nil {
+		return Statement{}, err
+	}
+	if s.Subject, err = subjects(f["subject"]); err != nil {
+		return Statement{}, err
+	}
+	switch {
+	case s.Type != StatementType && s.Type != StatementTypeV01:
+		return Statement{}, fmt.Errorf("%w: _type %q is no in-toto statement", ErrMalformed, short(s.Type))
+	case s.PredicateType == "":
+		return Statement{}, fmt.Errorf("%w: the statement names no predicateType", ErrMalformed)
+	case !strings.HasPrefix(string(s.Predicate), "{"):
+		return Statement{}, fmt.Errorf("%w: predicate of the statement is no JSON object", ErrMalformed)
+	}
+	return s, nil
+}
+
+// subjects reads what a statement is about: one or more, each with a digest.
+func subjects(raw json.RawMessage) ([]Subject, error) {
+	var list []map[string]json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		return nil, fmt.Errorf("%w: the statement has no list of subjects", ErrMalformed)
+	}
+	found := make([]Subject, 0, len(list))
+	for _, f := range list {
+		name, err := text(f, "name", "the subject")
+		if err != nil {
+			return nil, err
+		}
+		s := Subject{Name: name}
+		if f["digest"] == nil || json.Unmarshal(f["digest"], &s.Digest) != nil || len(s.Digest) == 0 {
+			return nil, fmt.Errorf("%w: a subject of the statement has no digest", ErrMalformed)
+		}
+		found = append(found, s)
+	}
+	return found, nil
+}
+
+// About tells whether the statement names d as a subject. Names are not
+// compared: a copy in prod is about the same digest.
+func (v Verified) About(d digest.Digest) bool { return v.Statement.About(d) }
+
+// About tells whether the statement names d as a subject.
+func (s Statement) About(d digest.Digest) bool {
+	algorithm, encoded, ok := strings.Cut(d.String(), ":")
+	if !ok || encoded == "" {
+		return false
+	}
+	for _, subject := range s.Subject {
+		if subject.Digest[algorithm] == encoded {
+			return true
+		}
+	}
+	return false
+}
+
+// PredicateOf is the predicate type that item claims, without any
+// verification: for display only. It is the annotation where there is one.
+func PredicateOf(item Item) string {
+	if item.PredicateType != "" {
+		return item.PredicateType
+	}
+	payload := item.Raw
+	if item.Form != BuildKit {
+		e, err := Open(item)
+		if err != nil {
+			return ""
+		}
+		payload = e.payload
+	}
+	s, err := ParseStatement(payload)
+	if err != nil {
+		return ""
+	}
+	return s.PredicateType
+}
