@@ -170,7 +170,11 @@ func (s *Store) AuditHead() (n uint64, hash string, err error) {
 // names the first broken one and has ErrChain in its chain. Who can write the
 // file can also write a new chain: compare its head with those in the ledger.
 func (s *Store) VerifyAudit() error {
-	head, _, err := s.AuditHead()
+	var head uint64
+	err := s.view(func(t txn) error {
+		head = t.b(bAudit).Sequence()
+		return nil
+	})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Store struct {
 	now      func() time.Time
 	lockWait time.Duration // the longest wait for another process
 	limit    uint64        // bytes of contents and snapshots that are kept
+	openFile func(name string, flag int, mode os.FileMode) (*os.File, error)
 
 	// mu queues the calls of this process, so that they do not poll the file
 	// lock against each other.
@@ -43,7 +45,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fault.New(fault.Usage, "set $PLIMSOLL_STATE to an absolute path", err, "find the state directory %s", dir)
 	}
-	return &Store{dir: abs, now: time.Now, lockWait: lockWait, limit: cacheLimit}, nil
+	return &Store{dir: abs, now: time.Now, lockWait: lockWait, limit: cacheLimit, openFile: os.OpenFile}, nil
 }
 
 // Dir is the directory of the store, absolute.

@@ -57,8 +57,8 @@ var order = binary.NativeEndian
 type tree struct {
 	file     *os.File
 	pageSize int
-	end      uint64 // the first page number beyond the data
-	seen     map[uint64]bool
+	end      uint64   // the first page number beyond the data
+	seen     []uint64 // a bit for each page that has a parent
 }
 
 func walkFile(file *os.File) error {
@@ -69,11 +69,11 @@ func walkFile(file *os.File) error {
 	if err := t.checkFreelist(freelist); err != nil {
 		return err
 	}
-	leaves, err := t.walk(root)
-	if err != nil {
+	var buckets []uint64
+	if err := t.walk(root, func(leaf uint64) { buckets = append(buckets, leaf) }); err != nil {
 		return err
 	}
-	for _, leaf := range leaves { // of the root: the buckets
+	for _, leaf := range buckets {
 		if err := t.walkBuckets(leaf); err != nil {
 			return err
 		}
@@ -97,12 +97,20 @@ func newestMeta(file *os.File) (root, freelist uint64, t *tree, err error) {
 		}
 		if t == nil || txid > newest {
 			newest, root, freelist = txid, order.Uint64(m[16:]), order.Uint64(m[32:])
-			t = &tree{file: file, pageSize: int(size), end: order.Uint64(m[40:]), seen: map[uint64]bool{}}
+			t = &tree{file: file, pageSize: int(size), end: order.Uint64(m[40:])}
 		}
 	}
 	if t == nil {
 		return 0, 0, nil, damage("it has no valid head")
 	}
+	info, err := file.Stat()
+	if err != nil {
+		return 0, 0, nil, err //nolint:wrapcheck // explain says what was tried
+	}
+	if t.end > uint64(info.Size())/uint64(t.pageSize) { //nolint:gosec // neither is negative
+		return 0, 0, nil, damage("it was cut off")
+	}
+	t.seen = make([]uint64, t.end/64+1)
 	return root, freelist, t, nil
 }
 
@@ -112,98 +120,84 @@ func checksum(b []byte) uint64 {
 	return h.Sum64()
 }
 
-// page is one page with its overflow, as read.
+// page is one page of inner nodes, buckets or free pages, as read.
 type page struct {
-	id    uint64
 	flags uint16
 	count int
-	body  []byte // header included
+	body  []byte // with its head
 }
 
 func (t *tree) page(id uint64) (page, error) {
 	if id < 2 || id >= t.end {
 		return page{}, damage(fmt.Sprintf("it points at page %d of %d", id, t.end))
 	}
-	head := make([]byte, pageHeader)
-	at := int64(id) * int64(t.pageSize) //nolint:gosec // below end, which a checksum covers
-	if _, err := t.file.ReadAt(head, at); err != nil {
-		return page{}, damage(fmt.Sprintf("page %d is cut off", id))
+	body := make([]byte, t.pageSize)
+	if err := t.read(id, body); err != nil {
+		return page{}, err
 	}
-	p := page{id: order.Uint64(head), flags: order.Uint16(head[8:]), count: int(order.Uint16(head[10:]))}
-	overflow := uint64(order.Uint32(head[12:]))
-	if p.id != id || id+overflow >= t.end {
+	overflow := uint64(order.Uint32(body[12:]))
+	if order.Uint64(body) != id || id+overflow >= t.end {
 		return page{}, damage(fmt.Sprintf("page %d is another page", id))
 	}
-	p.body = head
+	p := page{flags: order.Uint16(body[8:]), count: int(order.Uint16(body[10:])), body: body}
+	if overflow > 0 && p.flags&branchFlag != 0 { // more children than fit into one page
+		p.body = make([]byte, max(t.pageSize, pageHeader+p.count*elementSize))
+		return p, t.read(id, p.body)
+	}
 	return p, nil
 }
 
-// fill reads the elements of a page.
-func (t *tree) fill(p *page) error {
-	size := max(t.pageSize, pageHeader+p.count*elementSize)
-	p.body = make([]byte, size)
-	if _, err := t.file.ReadAt(p.body, int64(p.id)*int64(t.pageSize)); err != nil { //nolint:gosec // as above
-		return damage(fmt.Sprintf("page %d is cut off", p.id))
+func (t *tree) read(id uint64, into []byte) error {
+	if _, err := t.file.ReadAt(into, int64(id)*int64(t.pageSize)); err != nil { //nolint:gosec // within the file
+		return damage(fmt.Sprintf("page %d is cut off", id))
 	}
 	return nil
 }
 
-// walk visits the inner pages below id and gives the leaves: all of them at
-// one level, so the first child tells what its siblings are.
-func (t *tree) walk(id uint64) (leaves []uint64, err error) {
-	if t.seen[id] {
-		return nil, damage(fmt.Sprintf("page %d has two parents", id))
+// claim notes that a page has a parent; a second one would close a circle.
+func (t *tree) claim(id uint64) error {
+	if id < 2 || id >= t.end || t.seen[id/64]&(1<<(id%64)) != 0 {
+		return damage(fmt.Sprintf("page %d has two parents or does not exist", id))
 	}
-	t.seen[id] = true
+	t.seen[id/64] |= 1 << (id % 64)
+	return nil
+}
+
+// walk visits the inner pages from id downwards and calls leaf for each leaf.
+// Leaves are all at one level, so the first child tells what its siblings are.
+func (t *tree) walk(id uint64, leaf func(uint64)) error {
+	if err := t.claim(id); err != nil {
+		return err
+	}
 	p, err := t.page(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.flags&branchFlag == 0 {
-		return []uint64{id}, nil
+		leaf(id)
+		return nil
 	}
-	if p.count == 0 {
-		return nil, damage(fmt.Sprintf("page %d has no children", id))
+	if p.count == 0 || len(p.body) < pageHeader+p.count*elementSize {
+		return damage(fmt.Sprintf("page %d has no place for its children", id))
 	}
-	if err := t.fill(&p); err != nil {
-		return nil, err
-	}
-	children := p.children()
-	first, err := t.page(children[0])
+	first, err := t.page(p.child(0))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if first.flags&branchFlag == 0 {
-		return children, t.claim(children)
-	}
-	for _, child := range children {
-		below, err := t.walk(child)
+	for i := range p.count {
+		if first.flags&branchFlag != 0 {
+			err = t.walk(p.child(i), leaf)
+		} else if err = t.claim(p.child(i)); err == nil {
+			leaf(p.child(i))
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		leaves = append(leaves, below...)
-	}
-	return leaves, nil
-}
-
-// claim notes leaves, each of which has one parent.
-func (t *tree) claim(leaves []uint64) error {
-	for _, id := range leaves {
-		if t.seen[id] || id < 2 || id >= t.end {
-			return damage(fmt.Sprintf("page %d has two parents or does not exist", id))
-		}
-		t.seen[id] = true
 	}
 	return nil
 }
 
-func (p page) children() []uint64 {
-	out := make([]uint64, p.count)
-	for i := range out {
-		out[i] = order.Uint64(p.body[pageHeader+i*elementSize+8:])
-	}
-	return out
-}
+func (p page) child(i int) uint64 { return order.Uint64(p.body[pageHeader+i*elementSize+8:]) }
 
 // walkBuckets walks the trees of the buckets in a leaf of the root.
 func (t *tree) walkBuckets(leaf uint64) error {
@@ -214,11 +208,11 @@ func (t *tree) walkBuckets(leaf uint64) error {
 	if p.flags&leafFlag == 0 {
 		return damage(fmt.Sprintf("page %d is no leaf", leaf))
 	}
-	if err := t.fill(&p); err != nil {
-		return err
-	}
 	for i := range p.count {
 		at := pageHeader + i*elementSize
+		if at+elementSize > len(p.body) {
+			return damage(fmt.Sprintf("page %d holds no buckets", leaf))
+		}
 		e := p.body[at:]
 		value := uint64(at) + uint64(order.Uint32(e[4:])) + uint64(order.Uint32(e[8:]))
 		if order.Uint32(e)&bucketFlag == 0 || value+16 > uint64(len(p.body)) {
@@ -228,7 +222,7 @@ func (t *tree) walkBuckets(leaf uint64) error {
 		if root == 0 { // a small bucket, in place
 			continue
 		}
-		if _, err := t.walk(root); err != nil {
+		if err := t.walk(root, func(uint64) {}); err != nil {
 			return err
 		}
 	}
@@ -250,8 +244,7 @@ func (t *tree) checkFreelist(id uint64) error {
 	if p.count != manyFree {
 		return nil
 	}
-	entry := make([]byte, 8)
-	if _, err := t.file.ReadAt(entry, int64(id)*int64(t.pageSize)+pageHeader); err != nil || order.Uint64(entry) > t.end { //nolint:gosec // as above
+	if order.Uint64(p.body[pageHeader:]) > t.end {
 		return damage("the list of free pages is too long")
 	}
 	return nil

@@ -116,9 +116,9 @@ func (s *Store) openDB(readOnly bool, file **os.File) (*bolt.DB, error) {
 			FreelistType: bolt.FreelistMapType,
 			NoStatistics: true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-				f, err := os.OpenFile(name, flag, mode) //nolint:gosec // the path is the store's own
+				f, err := s.openFile(name, flag, mode)
 				*file = f
-				return f, err //nolint:wrapcheck // explain says what was tried
+				return f, err
 			},
 		})
 		if !errors.Is(err, berrors.ErrTimeout) || time.Now().After(deadline) {
