@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -88,6 +89,9 @@ func (c *Client) failed(in access, resp *http.Response) error {
 func (c *Client) failedAt(h *host, resp *http.Response, who string) error {
 	status := statusError(resp)
 	discard(resp)
+	if who == "" && !h.owns(resp.Request.URL) { // where a redirect led to: our identity was not shown there
+		return status
+	}
 	switch status.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		id := identityFor(h.entry, c.options.Purpose)
@@ -133,8 +137,8 @@ func statusError(resp *http.Response) *StatusError {
 	if json.Unmarshal(raw, &body) == nil && len(body.Errors) > 0 {
 		e.Code = clean.Text(clean.Redact(body.Errors[0].Code))
 		e.Detail = clean.Text(clean.Redact(body.Errors[0].Message))
-	} else if !json.Valid(raw) {
-		e.Detail = ""
+	} else if mediaType(resp) == "text/plain" {
+		e.Detail = clean.Text(clean.Redact(strings.TrimSpace(string(raw))))
 	}
 	return e
 }
@@ -144,21 +148,21 @@ func (c *Client) explain(ctx context.Context, h *host, req *http.Request, err er
 	if err == nil {
 		return nil
 	}
-	var told *fault.Error
-	if errors.As(err, &told) {
-		return err
-	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s %s: %w", req.Method, plain(req.URL), context.Cause(ctx))
 	}
-	if errors.Is(err, ErrLimit) || errors.Is(err, errRestart) {
-		return fmt.Errorf("%s %s: %w", req.Method, plain(req.URL), redacted{err})
+	var broken *unreached
+	if !errors.As(err, &broken) {
+		return err
+	}
+	if errors.Is(err, ErrLimit) {
+		return fmt.Errorf("%s %s: %w", req.Method, plain(broken.url), err)
 	}
 	where := h.name
-	if !h.owns(req.URL) {
-		where = fmt.Sprintf("%s for %s", clean.Text(req.URL.Host), h.name)
+	if !h.owns(broken.url) {
+		where = fmt.Sprintf("%s for %s", clean.Text(broken.url.Host), h.name)
 	}
-	return fault.New(fault.Failed, networkHint(h, err), redacted{err}, "%s %s: cannot reach %s", req.Method, plain(req.URL), where)
+	return fault.New(fault.Failed, networkHint(h, err), err, "%s %s: cannot reach %s", req.Method, plain(broken.url), where)
 }
 
 // networkHint is what to look at after a failure of the network.

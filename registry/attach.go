@@ -3,14 +3,18 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"plimsoll/config/fault"
 )
 
 // attachPace is how patiently a fallback index is updated.
@@ -29,23 +33,19 @@ func (c *Client) Attach(ctx context.Context, repo Repository, m Manifest) error 
 	if err != nil {
 		return fmt.Errorf("attach to an image in %s: %w", repo, err)
 	}
-	listed, err := c.putManifest(ctx, repo, d.Digest.String(), m)
+	listed, err := c.putManifest(ctx, repo, d.Digest.String(), m, anytime)
 	if err != nil {
 		return err
 	}
 	// The header alone proves nothing: a registry without the API was seen to send it.
-	api, err := c.HasReferrersAPI(ctx, repo)
-	if err != nil {
-		return err
-	}
-	if api && listed {
+	h := c.host(repo.Host)
+	if api, known := h.fact(h.referrers, repo); known && api && listed {
 		return nil
 	}
-	if api {
-		found, err := c.Referrers(ctx, repo, subject, []string{})
-		if err != nil || has(found.Descriptors, d.Digest) {
-			return err
-		}
+	found := collection{what: "the referrers of " + repo.At(subject), seen: map[digest.Digest]bool{}}
+	api, err := c.referrersByAPI(ctx, repo, subject, &found)
+	if err != nil || api && (listed || found.seen[d.Digest]) {
+		return err
 	}
 	return c.listUnderTag(ctx, repo, subject, d)
 }
@@ -82,23 +82,34 @@ func attachment(m Manifest) (ocispec.Descriptor, digest.Digest, error) {
 // others: after each write it waits longer than such a gap lasts, looks
 // again, and repeats after a random time until the entry stays.
 func (c *Client) listUnderTag(ctx context.Context, repo Repository, subject digest.Digest, d ocispec.Descriptor) error {
-	settle := c.pace.settle
+	settle, last := c.pace.settle, errors.New("others keep overwriting it")
 	for range c.pace.attempts {
 		start := c.now()
 		done, err := c.addOnce(ctx, repo, subject, d)
-		if err != nil {
-			return err
-		}
-		if done {
+		switch {
+		case done:
 			return nil
+		case err != nil && !passing(err):
+			return err
+		case err != nil:
+			last = err
 		}
 		settle = max(settle, 4*c.now().Sub(start))
 		if err := c.sleep(ctx, settle+rand.N(settle)); err != nil { //nolint:gosec // jitter, no secret
 			return fmt.Errorf("attach %s to %s: %w", d.Digest, repo.At(subject), err)
 		}
 	}
-	return fmt.Errorf("attach %s to %s: others keep overwriting the tag %s; run it again",
-		d.Digest, repo.At(subject), Fallback(subject))
+	return fault.New(fault.Failed, "run it again in a moment", last,
+		"attach %s: it did not stay in the list %s", d.Digest, named(repo, Fallback(subject)))
+}
+
+// passing tells whether an error may be gone at the next attempt.
+func passing(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return temporary(&http.Response{StatusCode: status.Status}, nil)
+	}
+	return lost(err)
 }
 
 // addOnce is done if the index has d; else it writes the index with d, which
@@ -128,9 +139,10 @@ func (c *Client) addOnce(ctx context.Context, repo Repository, subject digest.Di
 	if err != nil {
 		return false, fmt.Errorf("write the index %s: %w", named(repo, Fallback(subject)), err)
 	}
-	return false, c.PutManifest(ctx, repo, Fallback(subject), Manifest{
+	_, err = c.putManifest(ctx, repo, Fallback(subject), Manifest{
 		Descriptor: ocispec.Descriptor{MediaType: index.MediaType, Digest: digest.FromBytes(raw)}, Raw: raw,
-	})
+	}, never) // a late write would overwrite what came between
+	return false, err
 }
 
 // has tells whether a list names a digest.

@@ -17,7 +17,7 @@ var errRestart = errors.New("the token was refused while sending; start the tran
 func (c *Client) authorized(ctx context.Context, h *host, in access, req *http.Request, limit time.Duration) (*http.Response, error) {
 	if !h.owns(req.URL) { // an upload or download elsewhere: no credential
 		req.Header.Del("Authorization")
-		return c.sendAndFollow(ctx, h, req, limit)
+		return c.sendAndFollow(ctx, h, in, req, limit)
 	}
 	if err := c.meet(ctx, h, req); err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func (c *Client) authorized(ctx context.Context, h *host, in access, req *http.R
 		return nil, err
 	}
 	sent := req.Header.Get("Authorization")
-	resp, err := c.sendAndFollow(ctx, h, req, limit)
+	resp, err := c.sendAndFollow(ctx, h, in, req, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,8 @@ func (c *Client) again(ctx context.Context, h *host, in access, req *http.Reques
 	scopes := in.scopes()
 	if asked.scheme == "bearer" {
 		scopes = in.wanted(asked)
+	} else if sent != "" {
+		h.login.refused() // its source may have a new one
 	}
 	repeat := req.Clone(ctx)
 	if err := c.prove(ctx, h, scopes, repeat); err != nil {
@@ -58,25 +60,24 @@ func (c *Client) again(ctx context.Context, h *host, in access, req *http.Reques
 	if repeat.Header.Get("Authorization") == sent {
 		return resp, nil
 	}
+	discard(resp)
 	if !replayable(req) {
-		discard(resp)
 		return nil, fmt.Errorf("%s %s: %w", req.Method, plain(req.URL), errRestart)
 	}
-	discard(resp)
 	repeat, err := afresh(ctx, repeat)
 	if err != nil {
 		return nil, err
 	}
-	return c.sendAndFollow(ctx, h, repeat, limit)
+	return c.sendAndFollow(ctx, h, in, repeat, limit)
 }
 
 // sendAndFollow sends req and follows the redirects of a GET.
-func (c *Client) sendAndFollow(ctx context.Context, h *host, req *http.Request, limit time.Duration) (*http.Response, error) {
+func (c *Client) sendAndFollow(ctx context.Context, h *host, in access, req *http.Request, limit time.Duration) (*http.Response, error) {
 	resp, err := c.send(ctx, h, req.Method, req, limit)
 	if err != nil {
 		return nil, err
 	}
-	return c.follow(ctx, h, req, resp, limit)
+	return c.follow(ctx, h, in, req, resp, limit)
 }
 
 // meet asks a host that was never asked before how it wants to be asked, if req

@@ -111,8 +111,18 @@ type access struct {
 	repo Repository
 	push bool
 	from []Repository // of the same host: to be read too, for a mount
-	once bool         // a write that must not be repeated after a wait of more than a moment
+	late lateness     // whether the request may still be sent after a wait
+	here bool         // redirects to another host are an answer, not a way
 }
+
+// lateness says how late a request may be repeated.
+type lateness int
+
+const (
+	anytime lateness = iota
+	soon             // writes of a tag: only if the registry said that it did nothing, and after a moment at most
+	never            // the caller looks again before it repeats
+)
 
 // pull is the right to read repo.
 func pull(repo Repository) access { return access{repo: repo} }
@@ -163,6 +173,9 @@ func (c *Client) do(ctx context.Context, in access, req *http.Request) (*http.Re
 // byte of its answer; 0: none.
 func (c *Client) exchange(ctx context.Context, in access, req *http.Request, limit time.Duration) (*http.Response, error) {
 	if err := c.mayWrite(req); err != nil {
+		return nil, err
+	}
+	if err := in.repo.check(); err != nil {
 		return nil, err
 	}
 	h := c.host(in.repo.Host)

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ const tagPage = 1000
 func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 	var tags []string
 	seen := map[string]bool{}
-	read := func(raw []byte) error {
+	read := func(_ *http.Response, raw []byte) error {
 		var page struct {
 			Tags []string `json:"tags"`
 		}
@@ -40,7 +41,12 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 	}
 	first := fmt.Sprintf("%s?n=%d", c.url(repo, "tags/list"), tagPage)
 	list := listing{repo: repo, what: "the tag list of " + repo.String(), page: MaxTagPage, pages: MaxTagPages}
-	if err := c.pages(ctx, list, first, func(_ *http.Response, raw []byte) error { return read(raw) }); err != nil {
+	err := c.pages(ctx, list, first, read)
+	var status *StatusError
+	if errors.As(err, &status) && status.Status == http.StatusBadRequest && len(tags) == 0 {
+		err = c.pages(ctx, list, c.url(repo, "tags/list"), read) // a registry with a smaller limit for n
+	}
+	if err != nil {
 		return nil, err
 	}
 	return tags, nil
@@ -51,6 +57,7 @@ type listing struct {
 	repo   Repository
 	what   string
 	accept string
+	here   bool  // a redirect to another host is an answer
 	page   int64 // bytes of one page
 	pages  int
 }
@@ -74,7 +81,9 @@ func (c *Client) pages(ctx context.Context, l listing, first string, read func(*
 		if l.accept != "" {
 			req.Header.Set("Accept", l.accept)
 		}
-		resp, raw, err := c.fetch(ctx, pull(l.repo), req, l.page, l.what)
+		in := pull(l.repo)
+		in.here = l.here
+		resp, raw, err := c.fetch(ctx, in, req, l.page, l.what)
 		if err != nil {
 			return err
 		}

@@ -153,15 +153,20 @@ func (m *Manifest) complete() error {
 	return nil
 }
 
-// PutManifest writes a manifest under a tag or under its digest. A tag is written
-// at most once after a lost connection or a failing server, because it may have moved since: read it back.
+// PutManifest writes a manifest under a tag or under its digest. A tag is not
+// written again after a lost connection or a failing server, because others may have moved
+// it since: read it, then decide.
 func (c *Client) PutManifest(ctx context.Context, repo Repository, reference string, m Manifest) error {
-	_, err := c.putManifest(ctx, repo, reference, m)
+	late := anytime
+	if digest.Digest(reference).Validate() != nil {
+		late = soon
+	}
+	_, err := c.putManifest(ctx, repo, reference, m, late)
 	return err
 }
 
 // putManifest also tells whether the registry lists the manifest's subject itself.
-func (c *Client) putManifest(ctx context.Context, repo Repository, reference string, m Manifest) (subject bool, err error) {
+func (c *Client) putManifest(ctx context.Context, repo Repository, reference string, m Manifest, late lateness) (subject bool, err error) {
 	dg, kind, err := m.identity(reference)
 	if err != nil {
 		return false, fmt.Errorf("write manifest %s: %w", named(repo, reference), err)
@@ -172,7 +177,7 @@ func (c *Client) putManifest(ctx context.Context, repo Repository, reference str
 	}
 	req.Header.Set("Content-Type", kind)
 	in := push(repo)
-	in.once = digest.Digest(reference).Validate() != nil
+	in.late = late
 	resp, err := c.exchange(ctx, in, req, AnswerTimeout)
 	if err != nil {
 		return false, err

@@ -113,18 +113,24 @@ func (c *Client) referrersByAPI(ctx context.Context, repo Repository, dg digest.
 	if has, known := h.fact(h.referrers, repo); known && !has {
 		return false, nil
 	}
-	list := listing{repo: repo, what: found.what, accept: ocispec.MediaTypeImageIndex, page: MaxReferrers, pages: MaxPerDigest}
-	first := true
-	err := c.pages(ctx, list, c.url(repo, "referrers/"+dg.String()), func(_ *http.Response, raw []byte) error {
-		first = false
+	list := listing{
+		repo: repo, what: found.what, accept: ocispec.MediaTypeImageIndex, here: true,
+		page: MaxReferrers, pages: MaxPerDigest,
+	}
+	begun := false
+	err := c.pages(ctx, list, c.url(repo, "referrers/"+dg.String()), func(resp *http.Response, raw []byte) error {
+		if !begun && mediaType(resp) == "text/html" {
+			return errNoAPI
+		}
+		begun = true
 		return found.add(raw)
 	})
 	switch {
 	case err == nil:
 		h.learn(h.referrers, repo, true)
 		return true, nil
-	case first && noSuchAPI(err):
-		if !nameUnknown(err) { // a repository that does not exist says nothing about its registry
+	case !begun && noSuchAPI(err):
+		if !unknownName(err) {
 			h.learn(h.referrers, repo, false)
 		}
 		return false, nil
@@ -132,17 +138,26 @@ func (c *Client) referrersByAPI(ctx context.Context, repo Repository, dg digest.
 	return false, fmt.Errorf("list %s: %w", found.what, err)
 }
 
-// noSuchAPI tells whether an answer means that there is no referrers API.
+// errNoAPI is an answer that only a web site gives.
+var errNoAPI = errors.New("the registry has no referrers API")
+
+// noSuchAPI tells whether an answer means that there is no referrers API. The
+// specification asks for 404; seen besides: 405 (ECR), and redirects to a web
+// site (ghcr.io to github.com with 303, registry.k8s.io to a page to log in).
 func noSuchAPI(err error) bool {
 	var status *StatusError
-	return errors.As(err, &status) && (status.Status == http.StatusNotFound ||
-		status.Status == http.StatusMethodNotAllowed || status.Status == http.StatusNotImplemented)
+	if !errors.As(err, &status) {
+		return errors.Is(err, errNoAPI)
+	}
+	return status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed ||
+		status.Status == http.StatusNotImplemented || redirects(status.Status)
 }
 
-// nameUnknown tells whether an answer means that the repository does not exist.
-func nameUnknown(err error) bool {
+// unknownName tells whether an answer is about a repository or manifest that
+// does not exist: it says nothing about the API.
+func unknownName(err error) bool {
 	var status *StatusError
-	return errors.As(err, &status) && status.Code == "NAME_UNKNOWN"
+	return errors.As(err, &status) && (status.Code == "NAME_UNKNOWN" || status.Code == "MANIFEST_UNKNOWN")
 }
 
 // referrersByTag reads the fallback tag; one that is not there lists nothing.
@@ -155,9 +170,11 @@ func (c *Client) referrersByTag(ctx context.Context, repo Repository, dg digest.
 }
 
 // fallbackIndex is the index under the fallback tag; empty if there is none.
+// GitLab's registry takes the tag for another spelling of the digest and answers
+// with the subject itself, whose platforms are no referrers.
 func (c *Client) fallbackIndex(ctx context.Context, repo Repository, dg digest.Digest) (Manifest, error) {
 	m, err := c.Manifest(ctx, repo, Fallback(dg))
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && dg.Algorithm().FromBytes(m.Raw) == dg {
 		return Manifest{}, nil
 	}
 	if err != nil {
@@ -167,26 +184,13 @@ func (c *Client) fallbackIndex(ctx context.Context, repo Repository, dg digest.D
 }
 
 // HasReferrersAPI tells whether the registry itself keeps the referrers of this
-// repository. The answer is remembered until Close. A repository that does not
-// exist may be an error with ErrNotFound in its chain.
+// repository. The answer is remembered until Close, unless the registry says
+// that the repository does not exist (false).
 func (c *Client) HasReferrersAPI(ctx context.Context, repo Repository) (bool, error) {
 	h := c.host(repo.Host)
 	if has, known := h.fact(h.referrers, repo); known {
 		return has, nil
 	}
-	req, err := request(ctx, http.MethodGet, c.url(repo, "referrers/"+emptyBlob.String()), nil)
-	if err != nil {
-		return false, err
-	}
-	req.Header.Set("Accept", ocispec.MediaTypeImageIndex)
-	what := "the referrers of " + repo.At(emptyBlob)
-	_, raw, err := c.fetch(ctx, pull(repo), req, MaxReferrers, what)
-	if err == nil {
-		_, err = descriptors(raw)
-	}
-	if err != nil && (!noSuchAPI(err) || nameUnknown(err)) {
-		return false, fmt.Errorf("ask %s for its referrers: %w", repo, err)
-	}
-	h.learn(h.referrers, repo, err == nil)
-	return err == nil, nil
+	found := collection{what: "the referrers of " + repo.At(emptyBlob), seen: map[digest.Digest]bool{}}
+	return c.referrersByAPI(ctx, repo, emptyBlob, &found)
 }

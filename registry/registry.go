@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 )
 
@@ -31,16 +32,30 @@ var repositoryPath = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(
 
 // ParseRepository reads host/path. There is no default host.
 func ParseRepository(s string) (Repository, error) {
-	host, path, ok := strings.Cut(s, "/")
-	if !ok || host == "" || !strings.ContainsAny(host, ".:") && host != "localhost" {
-		return Repository{}, fault.New(fault.Usage, "write it as host/path, for example registry.example.com/team/app", nil,
+	host, path, _ := strings.Cut(s, "/")
+	r := Repository{Host: host, Path: path}
+	if err := r.check(); err != nil {
+		return Repository{}, err
+	}
+	return r, nil
+}
+
+// hostName is a name or address with the port where it has one: nothing that
+// would send a request, and its credential, elsewhere.
+var hostName = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?$`)
+
+// check tells what is wrong with a name, which becomes part of URLs.
+func (r Repository) check() error {
+	s := clean.Text(r.String())
+	if !hostName.MatchString(r.Host) || !strings.ContainsAny(r.Host, ".:") && r.Host != "localhost" {
+		return fault.New(fault.Usage, "write it as host/path, for example registry.example.com/team/app", nil,
 			"%q names no registry host", s)
 	}
-	if len(s) > 255 || !repositoryPath.MatchString(path) {
-		return Repository{}, fault.New(fault.Usage, "use lower-case letters, digits and . _ - / in the path", nil,
+	if len(r.Host)+len(r.Path) >= 255 || !repositoryPath.MatchString(r.Path) {
+		return fault.New(fault.Usage, "use lower-case letters, digits and . _ - / in the path", nil,
 			"%q is no repository name", s)
 	}
-	return Repository{Host: host, Path: path}, nil
+	return nil
 }
 
 // Purpose says what a client's credential may be used for.

@@ -20,17 +20,17 @@ type retryPolicy struct {
 	base     time.Duration // first wait; doubles each time
 	max      time.Duration // longest wait of our own
 	patience time.Duration // longest Retry-After that is waited for
-	once     time.Duration // longest wait before a write that must not come late
+	soon     time.Duration // longest wait before a write that must not come late
 }
 
 var defaultRetry = retryPolicy{
 	attempts: 6, base: 200 * time.Millisecond, max: 5 * time.Second,
-	patience: 30 * time.Second, once: 2 * time.Second,
+	patience: 30 * time.Second, soon: 2 * time.Second,
 }
 
 // next says whether a request that ended so is sent again, and after which wait.
 func (p retryPolicy) next(attempt int, in access, req *http.Request, resp *http.Response, err error) (time.Duration, bool) {
-	if attempt >= p.attempts || !repeatable(req, resp) || !temporary(resp, err) {
+	if attempt >= p.attempts || in.late == never || !repeatable(req, resp) || !temporary(resp, err) {
 		return 0, false
 	}
 	wait := min(p.base<<(attempt-1), p.max)
@@ -38,11 +38,11 @@ func (p retryPolicy) next(attempt int, in access, req *http.Request, resp *http.
 	if asked, ok := retryAfter(resp); ok {
 		wait = max(asked, p.base)
 	}
-	if in.once {
+	if in.late == soon {
 		// The world may change while we wait: only where the registry said that it did
 		// nothing, and only for a moment.
 		refused := statusOf(resp) == http.StatusTooManyRequests
-		return wait, refused && attempt <= 2 && wait <= p.once
+		return wait, refused && attempt <= 2 && wait <= p.soon
 	}
 	return wait, wait <= p.patience
 }
@@ -87,9 +87,14 @@ func lost(err error) bool {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return false
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		strings.Contains(err.Error(), "http2: ") || strings.Contains(err.Error(), "server closed idle connection")
+	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	text := err.Error() // net/http exports no error for these
+	return strings.Contains(text, "http2: ") || strings.Contains(text, "stream error: ") ||
+		strings.Contains(text, "server closed idle connection")
 }
 
 // retryAfter reads the header of RFC 9110, section 10.2.3.

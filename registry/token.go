@@ -163,10 +163,9 @@ func (c *Client) readToken(h *host, resp *http.Response) (bearer, error) {
 		return bearer{}, err
 	}
 	var answer struct {
-		Token       string    `json:"token"`
-		AccessToken string    `json:"access_token"`
-		ExpiresIn   int64     `json:"expires_in"`
-		IssuedAt    time.Time `json:"issued_at"`
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int64  `json:"expires_in"`
 	}
 	// The cause is left out: it could quote the token.
 	if json.Unmarshal(raw, &answer) != nil || answer.Token == "" && answer.AccessToken == "" {
@@ -176,7 +175,8 @@ func (c *Client) readToken(h *host, resp *http.Response) (bearer, error) {
 	if b.token == "" {
 		b.token = answer.AccessToken
 	}
-	b.expires = c.now().Add(lifetime(answer.ExpiresIn, b.token, c.now()) - tokenReserve)
+	life := lifetime(answer.ExpiresIn, b.token, c.now())
+	b.expires = c.now().Add(life - min(tokenReserve, life/4))
 	return b, nil
 }
 

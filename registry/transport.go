@@ -69,17 +69,17 @@ func (c *Client) send(ctx context.Context, h *host, method string, req *http.Req
 	resp, err := h.transport.RoundTrip(req)
 	took := c.now().Sub(start)
 	if c.options.Trace != nil {
-		c.options.Trace(method, plain(req.URL), statusOf(resp), took)
+		c.options.Trace(method, bare(req.URL), statusOf(resp), took)
 	}
 	if err != nil {
-		err = endedBy(ctx, err)
+		err = &unreached{url: req.URL, err: endedBy(ctx, err)}
 		cancel()
 		return nil, err
 	}
 	if h.owns(req.URL) {
 		h.keepSkew(resp, start.Add(took/2))
 	}
-	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
+	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, url: req.URL}
 	return resp, nil
 }
 
@@ -88,13 +88,24 @@ type timedBody struct {
 	io.ReadCloser
 	ctx    context.Context //nolint:containedctx // it lives exactly as long as the answer
 	cancel context.CancelFunc
+	url    *url.URL
 }
+
+// unreached is a failure of the network on the way to or from a URL, or the end
+// of the time for it.
+type unreached struct {
+	url *url.URL
+	err error
+}
+
+func (u *unreached) Error() string { return clean.Text(clean.Redact(u.err.Error())) }
+func (u *unreached) Unwrap() error { return u.err }
 
 // Read names the limit if the time is over.
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = endedBy(b.ctx, err)
+		return n, &unreached{url: b.url, err: endedBy(b.ctx, err)}
 	}
 	return n, err //nolint:wrapcheck // a reader hands io.EOF through
 }
@@ -115,7 +126,7 @@ func endedBy(ctx context.Context, err error) error {
 
 // follow goes after the redirects of a GET. Credentials are set anew for each
 // hop, and only on the registry's own host, scheme and port.
-func (c *Client) follow(ctx context.Context, h *host, req *http.Request, resp *http.Response, limit time.Duration) (*http.Response, error) {
+func (c *Client) follow(ctx context.Context, h *host, in access, req *http.Request, resp *http.Response, limit time.Duration) (*http.Response, error) {
 	authorization := req.Header.Get("Authorization")
 	for hops := 0; req.Method == http.MethodGet && redirects(resp.StatusCode); hops++ {
 		if hops == maxRedirects {
@@ -123,6 +134,9 @@ func (c *Client) follow(ctx context.Context, h *host, req *http.Request, resp *h
 			return nil, fmt.Errorf("GET %s: more than %d redirects: %w", plain(req.URL), maxRedirects, ErrLimit)
 		}
 		next, err := location(resp)
+		if err == nil && in.here && !h.owns(next) {
+			return resp, nil
+		}
 		discard(resp)
 		if err != nil {
 			return nil, err
@@ -157,6 +171,9 @@ func (c *Client) location(resp *http.Response) (*url.URL, error) { return locati
 func location(resp *http.Response) (*url.URL, error) {
 	asked := resp.Request.URL
 	next, err := resp.Location()
+	if err == nil && asked.Scheme == "https" && next.Scheme == "http" && next.Host == asked.Host {
+		next.Scheme = "https" // a registry behind a proxy that does not tell it about TLS
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %d without a usable Location", resp.Request.Method, plain(asked), resp.StatusCode)
 	}
@@ -192,10 +209,13 @@ func isLoopback(name string) bool {
 	return strings.EqualFold(name, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// plain is u without user, query and fragment, which may hold secrets.
-func plain(u *url.URL) string {
-	return clean.Text(clean.Redact((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()))
+// bare is u without user, query and fragment, which may hold secrets.
+func bare(u *url.URL) string {
+	return clean.Text((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
+
+// plain is bare for messages.
+func plain(u *url.URL) string { return clean.Redact(bare(u)) }
 
 // statusOf is the status of an answer, 0 without one.
 func statusOf(resp *http.Response) int {
