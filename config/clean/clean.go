@@ -95,3 +95,14 @@ func SecretName(name string) bool {
 	}
 	return false
 }
+
+// Line drops what could disturb a terminal from one line of our own text, which
+// may quote text from outside; its length stays.
+func Line(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && unicode.IsControl(r) || bidi(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
