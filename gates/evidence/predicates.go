@@ -109,6 +109,8 @@ type PromotionPredicate struct {
 	FinishedOn     time.Time    `json:"finishedOn,omitzero"` // set: the record is complete by itself
 	Seconds        float64      `json:"seconds"`
 	Tool           Tool         `json:"tool"`
+	Operation      string       `json:"operation,omitempty"` // id in the journal of the machine that wrote it
+	AuditHead      string       `json:"auditHead,omitempty"` // hash of the newest entry of that machine's audit chain, hex
 }
 
 // CompletionPredicate completes a record that was written ahead of the move,
