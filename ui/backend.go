@@ -1,0 +1,35 @@
+package ui
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config"
+	"plimsoll/release"
+	"plimsoll/release/diff"
+	"plimsoll/release/operation"
+)
+
+// Backend is what the console asks of the release desk. Everything but
+// Services may wait for a disk or a network and is called from commands only;
+// implementations are safe for concurrent use.
+type Backend interface {
+	Services() []config.Service
+	Pending() ([]operation.Pending, error)
+
+	Snapshot(service string) (release.ServiceView, bool)
+	SnapshotTargets(service string) ([]release.Target, bool)
+	SnapshotHistory(service string) ([]release.Entry, bool)
+
+	List(ctx context.Context, service string) (release.ServiceView, error)
+	Gates(ctx context.Context, service string, dg digest.Digest) (release.Verdict, error)
+	Diff(ctx context.Context, service string, from *digest.Digest, to digest.Digest) (diff.Diff, error)
+	Targets(ctx context.Context, service string) ([]release.Target, error)
+	History(ctx context.Context, service string) ([]release.Entry, error)
+
+	Approve(ctx context.Context, r approveRequest) (signOff, error)
+	Quarantine(ctx context.Context, r quarantineRequest) (quarantined, error)
+	Promote(ctx context.Context, r promoteRequest, report func(release.Progress)) (release.Outcome, error)
+	Rollback(ctx context.Context, r rollbackRequest, report func(release.Progress)) (release.Outcome, error)
+}

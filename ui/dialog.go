@@ -1,0 +1,93 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// boxWidth is how wide a dialog is inside: a full digest fits in 80 columns.
+func boxWidth(at extent) int { return max(10, min(at.w-4, 96)) }
+
+// box draws a dialog: a title on the border, what scrolls, then what always
+// stays in sight. Pure; it is never larger than the window.
+func box(st *styles, title string, scrolling []line, p pager, fixed []string, at extent) string {
+	w := boxWidth(at)
+	body := folded(scrolling, w)
+	room := max(0, at.h-2-len(fixed))
+	shown := strings.Split(p.view(st, body, extent{w, min(room, len(body))}), "\n")
+	if len(body) == 0 {
+		shown = nil
+	}
+	lines := append(shown, fixed...)
+	if most := max(1, at.h-2); len(lines) > most {
+		lines = lines[len(lines)-most:] // what is typed is at the end
+	}
+	title = ansi.Truncate(" "+title+" ", w-2, "…")
+	out := []string{"╭─" + st.paint(strong, title) + strings.Repeat("─", max(0, w+1-ansi.StringWidth(title))) + "╮"}
+	for _, l := range lines {
+		out = append(out, "│ "+fit(l, w)+" │")
+	}
+	return strings.Join(append(out, "╰"+strings.Repeat("─", w+2)+"╯"), "\n")
+}
+
+// overlay puts a dialog in the middle of a screen.
+func overlay(base, box string, at extent) string {
+	lines, over := strings.Split(base, "\n"), strings.Split(box, "\n")
+	w := ansi.StringWidth(over[0])
+	x, y := max(0, (at.w-w)/2), max(0, (at.h-len(over))/2)
+	for i, o := range over {
+		if y+i >= len(lines) {
+			break
+		}
+		under := fit(lines[y+i], at.w)
+		lines[y+i] = fit(ansi.Truncate(under, x, ""), x) + o + ansi.TruncateLeft(under, x+w, "")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// keyHints is the last line of a dialog.
+func keyHints(st *styles, pairs ...string) string {
+	var out []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		out = append(out, st.paint(strong, pairs[i])+" "+pairs[i+1])
+	}
+	return strings.Join(out, "   ")
+}
+
+// scrolled tells whether a key scrolls the text of a dialog. Letters do not:
+// they may be typed.
+func scrolled(k tea.KeyPressMsg) (action, bool) {
+	switch k.String() {
+	case "pgup", "ctrl+u":
+		return actPageUp, true
+	case "pgdown", "ctrl+d":
+		return actPageDown, true
+	case "up":
+		return actUp, true
+	case "down":
+		return actDown, true
+	}
+	return "", false
+}
+
+// reading tells the same where nothing can be typed.
+func reading(k tea.KeyPressMsg) (action, bool) {
+	switch k.String() {
+	case "k":
+		return actUp, true
+	case "j":
+		return actDown, true
+	case "g", "home":
+		return actTop, true
+	case "G", "end":
+		return actBottom, true
+	}
+	return scrolled(k)
+}
+
+// scroll moves the text of a dialog that has so many fixed lines.
+func (p pager) scroll(a action, lines []line, fixed int, at extent) pager {
+	return p.move(a, len(folded(lines, boxWidth(at))), max(1, at.h-2-fixed))
+}

@@ -1,0 +1,92 @@
+package ui
+
+import (
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates"
+	"plimsoll/release"
+)
+
+// What the dialogs freeze. Digests are whole, each on its own line, so that
+// they can be compared and are never cut.
+
+// moveFacts is where prod is and where it would go.
+func moveFacts(svc service, nowName string, now *digest.Digest, toName string, to digest.Digest) []line {
+	return []line{
+		{{"PROD ", prod}, {svc.prod + ":" + svc.channel, plain}, {"  service ", plain}, {svc.name, strong}},
+		{{"now     ", strong}, {nowName, plain}},
+		say(plain, "  %s", orNone(now)),
+		{{"becomes ", strong}, {orDash(toName), plain}},
+		say(plain, "  %s", to),
+	}
+}
+
+// checkFacts is each check in a line, and who signed off.
+func checkFacts(checks []gates.Check) []line {
+	lines := make([]line, 0, len(checks))
+	for _, c := range checks {
+		mark, tone := statusMark(c.Status)
+		head := string(c.Status)
+		if c.Summary != "" && c.Summary != head {
+			head += ": " + c.Summary
+		}
+		lines = append(lines, line{{mark + " ", tone}, {fit(c.Gate, 11), strong}, {head, tone}})
+		if c.Gate == gates.SignOff || c.Status == gates.Waived {
+			for _, r := range c.Reasons {
+				if r != c.Summary {
+					lines = append(lines, say(plain, "    %s", r))
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// named is what people call a candidate.
+func named(c release.Candidate) string {
+	names := c.Tags
+	if c.Version != "" && (len(names) == 0 || names[0] != c.Version) {
+		names = append([]string{c.Version}, names...)
+	}
+	return strings.Join(names, " ")
+}
+
+// newPromote asks for the confirmation of a promotion.
+func newPromote(d *data, s subject) dialog {
+	c, _ := d.candidate(s.service, s.digest)
+	previous, _ := d.shown(s.service)
+	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, named(c), s.digest)
+	if p, ok := d.open(s.service); ok && p.Action == "promote" && p.Digest == s.digest {
+		facts = append([]line{say(warn, "! this finishes what an earlier start left open: %s", whereWords(p.Prod))}, facts...)
+	}
+	for _, b := range c.Bigger {
+		facts = append(facts, line{{"! ", warn}, {"a bigger change: " + b, plain}})
+	}
+	facts = append(facts, checkFacts(c.Checks)...)
+	request := promoteRequest{Service: s.service, Digest: s.digest, Expect: orNone(previous)}
+	return confirm{title: "promote to PROD", name: s.service, facts: facts, then: func(c confirm) intent {
+		request.Reason = c.reason.text()
+		return doPromote{request: request, previous: previous}
+	}}
+}
+
+// newRollback asks for the confirmation of a rollback.
+func newRollback(d *data, s subject) dialog {
+	t := *s.target
+	previous, _ := d.shown(s.service)
+	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, strings.Join(t.Tags, " "), t.Digest)
+	facts = append(facts, say(plain, "it was in prod %s, put there by %s", ago(d.now, t.At), orDash(t.Actor)))
+	need := ""
+	if t.Quarantined != "" {
+		need = "the digest is quarantined"
+		facts = append(facts, line{{"! ", bad}, {"quarantined: " + t.Quarantined, bad}})
+	}
+	on := true
+	request := rollbackRequest{Service: s.service, Digest: t.Digest, Expect: orNone(previous)}
+	return confirm{title: "roll PROD back", name: s.service, facts: facts, needReason: need, quarantine: &on, then: func(c confirm) intent {
+		request.Reason, request.NoQuarantine = c.reason.text(), !*c.quarantine
+		return doRollback{request: request, previous: previous}
+	}}
+}

@@ -1,0 +1,28 @@
+// Package ui is the console: what a release manager, an oncall engineer and a
+// room full of people look at. Data flows one way:
+//
+//	key → binding → screen or dialog → intent → model.act → command (asks the Backend)
+//	view ← data ← model.Update ← message ←──────────────────────┘
+//
+// Update and View never wait: only commands call the Backend. What writes runs
+// in workers, which outlive the screen; Run returns when they have ended.
+// Every answer carries the number of its question, and late ones are dropped.
+// What the backend says is cleaned before it reaches data.
+//
+//	backend.go   what the console asks of the release desk
+//	run.go       Run: options, signals, the end
+//	app.go       the root model: Update routes, View composes
+//	act.go       keys → actions → what is done about them
+//	events.go    answers, the clock, the end of what is being written
+//	commands.go  messages, and the questions to the backend
+//	worker.go    promotions, rollbacks, sign-offs: what must not be abandoned
+//	data.go      all that the console knows; running.go: the operation
+//	keys.go      the table of bindings: dispatch, line of keys, help, docs/keys.md
+//	reasons.go   why an action is not possible now
+//	layout.go    the window divided, pure; frame.go: the last guard
+//	text.go      text from outside made harmless; styles.go: themes
+//	list.go pager.go input.go                     table, text, typing
+//	header.go statusbar.go pending.go help.go     around the screens
+//	screen_*.go  services, candidates, detail, diff, operation, rollback, history
+//	dialog*.go   boxes over them; dialog_confirm.go guards prod
+package ui

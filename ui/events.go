@@ -1,0 +1,283 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// What happens by itself: answers, the clock, the progress and the end of what
+// is being written.
+
+// refreshEvery is how old the list of the shown service gets, at least, before
+// it is read again by itself. Failures make it longer.
+const refreshEvery = 30 * time.Second
+
+// load asks the questions again, whether or not they are under way.
+func (m *model) load(queries ...query) tea.Cmd {
+	cmds := make([]tea.Cmd, 0, len(queries))
+	for _, q := range queries {
+		cmds = append(cmds, m.question(q))
+	}
+	return tea.Batch(cmds...)
+}
+
+func (m *model) question(q query) tea.Cmd {
+	d, r := &m.data, m.reader
+	switch q.kind {
+	case askList:
+		return r.list(slotOf(d.lists, q), d.now, q.service)
+	case askGates:
+		return r.gates(slotOf(d.gates, q), d.now, q)
+	case askDiff:
+		return r.diff(slotOf(d.diffs, q), d.now, q)
+	case askTargets:
+		return r.targets(slotOf(d.targets, q), d.now, q)
+	case askHistory:
+		return r.history(slotOf(d.history, q), d.now, q)
+	}
+	return nil
+}
+
+// stale is the questions whose answer is missing or old enough to ask again
+// when a screen opens. What two digests differ in does not age.
+func stale(d *data, queries []query) []query {
+	var out []query
+	for _, q := range queries {
+		s := d.state(q)
+		old := d.now.Sub(s.at) >= refreshEvery && q.kind != askDiff
+		if !s.busy && (!s.live || old || s.err != nil) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// settle files an answer.
+func (m *model) settle(a answer) tea.Cmd {
+	a.settle(m.data.now)
+	return nil
+}
+
+// fail keeps a problem for the error box and shows it until it is dismissed.
+func (m *model) fail(p *problem) {
+	m.data.failed = p
+	m.data.result = &notice{level: levelFailed, text: p.what + ": " + p.first() + hintWords(p), more: p}
+}
+
+// start runs an operation and shows its progress. One at a time.
+func (m *model) start(r running, run operate) tea.Cmd {
+	d := &m.data
+	m.dialog = nil
+	if d.busy() != "" {
+		d.note = "wait: " + d.busy()
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(m.life))
+	m.asked++
+	r.id, r.started, r.cancel = m.asked, d.now, cancel
+	d.op, d.result = &r, nil
+	if m.top().place() != onOperation {
+		m.stack = append(m.stack, operationScreen{of: r.service})
+	}
+	return startOperation(ctx, cancel, m.workers, r.id, run, m.pace)
+}
+
+// write runs a sign-off or a quarantine.
+func (m *model) write(doing, what string, run func(ctx context.Context) (string, error)) tea.Cmd {
+	m.dialog = nil
+	if busy := m.data.busy(); busy != "" {
+		m.data.note = "wait: " + busy
+		return nil
+	}
+	m.data.writing = doing
+	m.data.result = &notice{level: levelBusy, text: doing}
+	return write(m.life, m.workers, what, run)
+}
+
+// news is a report of the running operation.
+func (m *model) news(n operationNews) tea.Cmd {
+	r := m.data.op
+	if r == nil || r.id != n.id {
+		return n.next
+	}
+	r.progress = n.progress
+	if c := n.progress.Copy; c != nil {
+		r.speed = r.speed.add(m.data.now, c.Bytes)
+	}
+	return n.next
+}
+
+// ended is the end of an operation: its result stays until it is dismissed,
+// and what it changed is read again.
+func (m *model) ended(e operationDone) tea.Cmd {
+	d := &m.data
+	r := d.op
+	if r == nil || r.id != e.id {
+		return nil
+	}
+	r.ended, r.outcome, r.err, r.cancelled = d.now, e.outcome, e.err, e.cancelled
+	if e.err != nil {
+		e.err.what = r.action + " of " + r.service
+		d.failed = e.err
+	}
+	d.result = r.result()
+	if _, asking := m.dialog.(yesNo); asking {
+		m.dialog = nil // it asked about what is over
+	}
+	if m.leaving(e.err == nil || e.cancelled) {
+		return tea.Quit
+	}
+	return tea.Batch(m.reader.pending, m.load(
+		query{kind: askList, service: r.service}, query{kind: askTargets, service: r.service}, query{kind: askHistory, service: r.service},
+	))
+}
+
+// written is the end of a sign-off or a quarantine.
+func (m *model) written(w written) tea.Cmd {
+	d := &m.data
+	d.writing = ""
+	if w.err != nil {
+		m.fail(w.err)
+	} else {
+		d.result = &notice{level: levelDone, text: w.said}
+	}
+	if m.leaving(w.err == nil) {
+		return tea.Quit
+	}
+	queries := []query{{kind: askList, service: m.top().service()}}
+	for _, q := range m.top().wants(d) {
+		if q.kind != askList && q.kind != askDiff {
+			queries = append(queries, q)
+		}
+	}
+	return m.load(queries...)
+}
+
+// leaving tells whether to quit now that nothing is being written any more. A
+// failure that a person has not seen keeps the console open, unless nobody can see it.
+func (m *model) leaving(well bool) bool {
+	leave := m.lost || m.quitting && well
+	m.quitting = leave
+	return leave
+}
+
+func (m *model) cancelOperation() {
+	r := m.data.op
+	if r == nil || r.done() || r.progress.Moved {
+		return
+	}
+	r.cancelling = true
+	r.cancel()
+}
+
+// askQuit quits, or asks while something is being written.
+func (m *model) askQuit() tea.Cmd {
+	if m.data.busy() == "" {
+		return tea.Quit
+	}
+	m.dialog = newQuit(&m.data)
+	return nil
+}
+
+// quit ends the console as soon as that is safe: at once, after the running
+// operation was cancelled, or after it has finished.
+func (m *model) quit() tea.Cmd {
+	m.dialog = nil
+	if m.data.busy() == "" {
+		return tea.Quit
+	}
+	m.quitting = true
+	m.cancelOperation()
+	m.data.result = &notice{level: levelBusy, text: "quitting as soon as it is safe: " + m.data.busy()}
+	return nil
+}
+
+// wake is the clock.
+func (m *model) wake(w wake) tea.Cmd {
+	if w.id != m.alarmID {
+		return nil
+	}
+	m.alarmAt = time.Time{}
+	if q, ok := m.due(); ok {
+		return m.load(q)
+	}
+	return nil
+}
+
+// due is the list that is to be read again by itself now: the oldest one that
+// the screen shows, one at a time, and none while a person decides something.
+func (m *model) due() (query, bool) {
+	q, at, ok := m.nextRefresh()
+	return q, ok && !m.data.now.Before(at)
+}
+
+// nextRefresh is which list is read again next by itself, and when.
+func (m *model) nextRefresh() (best query, when time.Time, ok bool) {
+	d := &m.data
+	if m.dialog != nil || d.busy() != "" {
+		return query{}, time.Time{}, false
+	}
+	for _, q := range m.top().wants(d) {
+		s := d.state(q)
+		if q.kind != askList {
+			continue
+		}
+		if s.busy {
+			return query{}, time.Time{}, false
+		}
+		last := s.at
+		if s.since.After(last) {
+			last = s.since
+		}
+		at := last.Add(refreshEvery << min(s.fails, 3))
+		if !ok || at.Before(when) {
+			best, when, ok = q, at, true
+		}
+	}
+	return best, when, ok
+}
+
+// setAlarm sets the clock for the next moment at which the screen changes by
+// itself. With nothing moving that is when an age reads differently or a
+// refresh is due; nothing is drawn in between.
+func (m *model) setAlarm() tea.Cmd {
+	at := m.nextChange()
+	if at.IsZero() || !m.alarmAt.IsZero() && !at.Before(m.alarmAt) {
+		return nil
+	}
+	if m.stop != nil {
+		m.stop()
+	}
+	ctx, stop := context.WithCancel(m.life)
+	m.alarmID++
+	m.alarmAt, m.stop = at, stop
+	return m.timer(ctx, max(10*time.Millisecond, at.Sub(m.data.now)), m.alarmID)
+}
+
+func (m *model) nextChange() time.Time {
+	d := &m.data
+	var next time.Time
+	sooner := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if d.op != nil && !d.op.done() {
+		sooner(d.now.Add(time.Second))
+	}
+	for i, q := range m.top().wants(d) {
+		s := d.state(q)
+		if s.busy && !s.have {
+			sooner(d.now.Add(time.Second)) // its stopwatch is shown
+		}
+		if i == 0 && s.have && !s.at.IsZero() {
+			sooner(nextAge(d.now, s.at))
+		}
+	}
+	if _, at, ok := m.nextRefresh(); ok {
+		sooner(at)
+	}
+	return next
+}

@@ -1,0 +1,123 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config/fault"
+	"plimsoll/release"
+)
+
+// running is a promotion or rollback that runs, or that ran in this console.
+type running struct {
+	id         int
+	action     string // promote or rollback
+	service    string
+	digest     digest.Digest
+	previous   *digest.Digest
+	started    time.Time
+	ended      time.Time // zero while it runs
+	progress   release.Progress
+	speed      meter
+	cancelling bool
+	cancelled  bool
+	cancel     func()
+	outcome    release.Outcome
+	err        *problem
+}
+
+func (r *running) done() bool { return !r.ended.IsZero() }
+
+// words is what runs, in words.
+func (r *running) words() string {
+	noun := "promotion"
+	if r.action == "rollback" {
+		noun = "rollback"
+	}
+	return fmt.Sprintf("the %s of %s to %s is running", noun, r.service, short(r.digest))
+}
+
+// elapsed is how long it has been running, or ran.
+func (r *running) elapsed(now time.Time) time.Duration {
+	if r.done() {
+		return r.ended.Sub(r.started)
+	}
+	return max(0, now.Sub(r.started))
+}
+
+// stopwatch is a duration for people.
+func stopwatch(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d:%02d min", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d:%02d h", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// result is the notice that stands for the end of the operation.
+func (r *running) result() *notice {
+	verb := map[string]string{"promote": "promoted", "rollback": "rolled back"}[r.action]
+	switch {
+	case r.err == nil && r.outcome.Unchanged:
+		return &notice{level: levelDone, text: fmt.Sprintf("unchanged: %s has %s in prod already", r.service, short(r.digest))}
+	case r.err == nil && len(r.outcome.Warnings) > 0:
+		return &notice{level: levelWarn, text: fmt.Sprintf("%s %s to %s in %s, with a warning: %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)), r.outcome.Warnings[0])}
+	case r.err == nil:
+		return &notice{level: levelDone, text: fmt.Sprintf("%s %s to %s in %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)))}
+	case r.err.panic && !r.progress.Moved:
+		return &notice{level: levelFailed, text: "the " + r.action + " broke off; read the prod line again before you go on: " + r.err.first(), more: r.err}
+	case r.err.code == fault.Unfinished || r.progress.Moved:
+		return &notice{level: levelFailed, text: "prod has moved, but a later step is unfinished: " + r.err.first(), more: r.err}
+	case r.cancelled:
+		return &notice{level: levelWarn, text: "cancelled, prod is unchanged: " + r.err.first(), more: r.err}
+	}
+	return &notice{level: levelFailed, text: r.action + " failed, prod is unchanged: " + r.err.first(), more: r.err}
+}
+
+// meter tells how fast bytes move, over the last few seconds.
+type meter struct {
+	at    []time.Time
+	bytes []int64
+}
+
+const meterWindow = 5 * time.Second
+
+// add notes that so many bytes have moved by now.
+func (m meter) add(now time.Time, bytes int64) meter {
+	m.at, m.bytes = append(m.at, now), append(m.bytes, bytes)
+	for len(m.at) > 2 && now.Sub(m.at[1]) >= meterWindow {
+		m.at, m.bytes = m.at[1:], m.bytes[1:]
+	}
+	return m
+}
+
+// rate is bytes per second, 0 if it cannot be told yet.
+func (m meter) rate() float64 {
+	if len(m.at) < 2 {
+		return 0
+	}
+	last := len(m.at) - 1
+	d := m.at[last].Sub(m.at[0]).Seconds()
+	if d <= 0 {
+		return 0
+	}
+	return max(0, float64(m.bytes[last]-m.bytes[0])/d)
+}
+
+// left is how long the rest takes at this rate, 0 if it cannot be told.
+func (m meter) left(rest int64) time.Duration {
+	rate := m.rate()
+	if rate < 1 || rest <= 0 {
+		return 0
+	}
+	const most = 100 * time.Hour
+	seconds := float64(rest) / rate
+	if seconds > most.Seconds() {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}

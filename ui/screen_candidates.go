@@ -1,0 +1,237 @@
+package ui
+
+import (
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates"
+	"plimsoll/release"
+)
+
+// candidates is the first screen of a service: what waits in staging.
+type candidates struct {
+	of   string
+	list list
+}
+
+func (s candidates) place() place        { return onCandidates }
+func (s candidates) service() string     { return s.of }
+func (s candidates) wants(*data) []query { return []query{{kind: askList, service: s.of}} }
+func (s candidates) filter() filter      { return s.list.narrowed }
+
+func (s candidates) withFilter(f filter) screen {
+	s.list.narrowed = f
+	return s
+}
+
+func (s candidates) heading(d *data) string {
+	l := d.list(s.of)
+	n, all := len(l.value.Candidates), l.value.Total
+	if shown := len(s.list.visible(s.rows(d))); shown != n {
+		return "candidates, " + plural(shown, "match") + " of " + plural(n, "digest")
+	}
+	if all > n {
+		return "candidates, the newest " + plural(n, "digest") + " of " + plural(all, "tag")
+	}
+	return "candidates"
+}
+
+func (s candidates) subject(d *data) subject {
+	return subject{service: s.of, digest: digest.Digest(s.list.selected(s.rows(d)))}
+}
+
+func (s candidates) do(a action, d *data, at extent) (screen, intent) {
+	switch a { //nolint:exhaustive // the root model handles what every screen has
+	case actOpen:
+		if sub := s.subject(d); sub.digest != "" {
+			return s, openScreen{detail{of: s.of, digest: sub.digest}}
+		}
+	default:
+		table, _ := panes(rect{w: at.w, h: at.h})
+		s.list = s.list.move(a, s.rows(d), table.h-1)
+	}
+	return s, nil
+}
+
+func (s candidates) status(d *data) line {
+	c, ok := d.candidate(s.of, s.subject(d).digest)
+	if !ok {
+		return nil
+	}
+	return line{{verdictLine(c), stateTone(c)}}
+}
+
+// candidateColumns: age goes first where there is no room, scan and E2E never.
+var candidateColumns = []column{
+	{title: "", width: 1},
+	{title: "CANDIDATE", width: 12},
+	{title: "TAGS", width: 10, flex: true},
+	{title: "VERDICT", width: 11, weight: 2},
+	{title: "SIZE", width: 7, weight: 7, right: true},
+	{title: "E2E", width: 8},
+	{title: "SCAN", width: 11},
+	{title: "BASE", width: 8, weight: 8},
+	{title: "SIGN-OFF", width: 9, weight: 9},
+	{title: "OTHER", width: 10, weight: 4},
+	{title: "REVISION", width: 9, weight: 3},
+	{title: "PLATFORMS", width: 12, weight: 1},
+	{title: "AGE", width: 6, weight: 5, right: true},
+}
+
+func (s candidates) rows(d *data) []row {
+	l := d.list(s.of)
+	rows := make([]row, 0, len(l.value.Candidates))
+	for _, listed := range l.value.Candidates {
+		c, _ := d.candidate(s.of, listed.Digest)
+		rows = append(rows, candidateRow(c, d))
+	}
+	return rows
+}
+
+func candidateRow(c release.Candidate, d *data) row {
+	mark, tone := stateMark(c)
+	added := span{"in prod", prod}
+	if c.Verdict != gates.InProd {
+		added = span{"+" + size(c.AddedBytes), plain}
+	}
+	made := "?"
+	if c.Created != nil {
+		made = age(d.now, *c.Created)
+	}
+	if c.Error != "" {
+		added = span{"?", warn}
+	}
+	revision := c.Revision
+	if r := []rune(revision); len(r) > 9 {
+		revision = string(r[:9])
+	}
+	return row{key: string(c.Digest), words: string(c.Digest) + " " + c.Version + " " + c.Revision + " " + string(c.Verdict), cells: []span{
+		{mark, tone}, {short(c.Digest), plain}, {strings.Join(c.Tags, " "), plain}, {string(c.Verdict), tone}, added,
+		gateCell(c, gates.E2E), gateCell(c, gates.Scan), gateCell(c, gates.BaseImage), gateCell(c, gates.SignOff), otherCell(c),
+		{revision, plain}, {strings.Join(c.Platforms, " "), plain}, {made, plain},
+	}}
+}
+
+// stateMark is a candidate's verdict in one cell.
+func stateMark(c release.Candidate) (string, tone) {
+	if c.Error != "" {
+		return "?", warn
+	}
+	switch c.Verdict {
+	case gates.Ready:
+		return "✓", good
+	case gates.InProd:
+		return "●", prod
+	case gates.Quarantined:
+		return "!", bad
+	case gates.Blocked:
+		return "✗", bad
+	}
+	return "?", warn
+}
+
+func stateTone(c release.Candidate) tone {
+	_, t := stateMark(c)
+	return t
+}
+
+// statusMark is a check's status in one cell.
+func statusMark(s gates.Status) (string, tone) {
+	switch s {
+	case gates.Pass:
+		return "✓", good
+	case gates.Fail:
+		return "✗", bad
+	case gates.Needed, gates.Waiting:
+		return "…", warn
+	case gates.Stale, gates.Waived:
+		return "!", warn
+	case gates.Missing, gates.NotRequired, gates.Off:
+		return "-", plain
+	case gates.Error:
+		return "?", bad
+	}
+	return "?", bad
+}
+
+// gateCell is one gate's answer for the table: its figures where it has read
+// evidence, else its status in a word.
+func gateCell(c release.Candidate, gate string) span {
+	for _, check := range c.Checks {
+		if check.Gate == gate {
+			return checkCell(check)
+		}
+	}
+	return span{"-", plain}
+}
+
+func checkCell(check gates.Check) span {
+	mark, tone := statusMark(check.Status)
+	switch check.Status { //nolint:exhaustive // the others are shown by their name
+	case gates.Pass, gates.Fail:
+		if check.Summary != "" {
+			return span{mark + " " + check.Summary, tone}
+		}
+	case gates.Missing:
+		return span{mark + " none", tone}
+	case gates.NotRequired:
+		return span{mark + " not req", tone}
+	}
+	return span{mark + " " + string(check.Status), tone}
+}
+
+// otherCell is the worst of the gates that have no column.
+func otherCell(c release.Candidate) span {
+	cell := span{"-", plain}
+	for _, check := range c.Checks {
+		switch check.Gate {
+		case gates.E2E, gates.Scan, gates.BaseImage, gates.SignOff:
+			continue
+		}
+		mark, tone := statusMark(check.Status)
+		if !check.Status.Passes() {
+			return span{mark + " " + check.Gate, tone}
+		}
+		cell = span{mark + " " + check.Gate, tone}
+	}
+	return cell
+}
+
+func (s candidates) view(d *data, st *styles, at extent) string {
+	l := d.list(s.of)
+	if text := emptyList(d, s.of, len(l.value.Candidates)); text != nil {
+		return pager{}.view(st, folded(text, at.w), at)
+	}
+	table, pane := panes(rect{w: at.w, h: at.h})
+	rows := s.rows(d)
+	left := drawTable(st, candidateColumns, rows, s.list, extent{table.w, table.h})
+	if len(s.list.visible(rows)) == 0 {
+		left += "\n\n  nothing matches the filter; esc shows all"
+	}
+	if pane.w == 0 {
+		return left
+	}
+	lines := folded(detailLines(d, s.of, s.subject(d).digest, true), pane.w)
+	return beside(left, pager{}.view(st, lines, extent{pane.w, pane.h}), table, pane, st)
+}
+
+// emptyList says why there are no candidates to show, nil if there are.
+func emptyList(d *data, of string, n int) []line {
+	l, svc := d.list(of), d.service(of)
+	switch {
+	case n > 0:
+		return nil
+	case !l.have && l.busy:
+		return []line{nil, say(plain, "  reading %s … %s", svc.staging, stopwatchCoarse(d, l.since))}
+	case !l.have && l.err != nil:
+		return append([]line{nil, say(bad, "  ✗ %s could not be read", of), nil}, problemLines(l.err)...)
+	case !l.have:
+		return []line{nil, say(plain, "  nothing was read yet; r reads it")}
+	}
+	out := []line{nil, say(plain, "  there is no candidate in %s", svc.staging)}
+	if svc.rule != "" {
+		out = append(out, say(plain, "  only tags that match %s are candidates (candidates.tags of %s)", svc.rule, of))
+	}
+	return append(out, say(plain, "  push an image there, then press r"))
+}

@@ -1,0 +1,231 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"plimsoll/release"
+)
+
+// history lists what was in prod, newest first: of one service, or of all.
+type history struct {
+	of   string // "" for all services
+	list list
+}
+
+func (s history) place() place    { return onHistory }
+func (s history) service() string { return s.of }
+func (s history) filter() filter  { return s.list.narrowed }
+func (s history) query() query    { return query{kind: askHistory, service: s.of} }
+
+func (s history) withFilter(f filter) screen {
+	s.list.narrowed = f
+	return s
+}
+
+func (s history) wants(*data) []query {
+	if s.of == "" {
+		return []query{s.query()}
+	}
+	return []query{s.query(), {kind: askList, service: s.of}}
+}
+
+func (s history) heading(*data) string {
+	if s.of == "" {
+		return "history of all services"
+	}
+	return "history"
+}
+
+// entryKey names an entry; one digest may be in the history many times.
+func entryKey(e release.Entry) string {
+	record := ""
+	if e.Record != nil {
+		record = string(*e.Record)
+	}
+	return fmt.Sprintf("%s %d %s %s %s", e.Service, e.Number, record, e.Action, e.At.UTC())
+}
+
+func (s history) selected(d *data) (release.Entry, bool) {
+	key := s.list.selected(s.rows(d))
+	for _, e := range peek(d.history, s.query()).value {
+		if entryKey(e) == key {
+			return e, true
+		}
+	}
+	return release.Entry{}, false
+}
+
+func (s history) subject(d *data) subject {
+	e, ok := s.selected(d)
+	if !ok {
+		return subject{service: s.of}
+	}
+	return subject{service: e.Service, digest: e.Digest}
+}
+
+func (s history) do(a action, d *data, at extent) (screen, intent) {
+	switch a { //nolint:exhaustive // the root model handles what every screen has
+	case actOpen:
+		if e, ok := s.selected(d); ok {
+			return s, openScreen{record{of: s.of, entry: e}}
+		}
+	default:
+		s.list = s.list.move(a, s.rows(d), at.h-1)
+	}
+	return s, nil
+}
+
+func (s history) status(d *data) line {
+	e, ok := s.selected(d)
+	switch {
+	case !ok:
+		return nil
+	case e.Problem != "":
+		return say(warn, "%s", e.Problem)
+	case !e.Verified:
+		return say(warn, "no verified record stands behind this entry")
+	case e.Reason != "":
+		return say(plain, "reason: %s", e.Reason)
+	}
+	return say(plain, "enter shows the whole record")
+}
+
+var historyColumns = []column{
+	{title: "", width: 1},
+	{title: "AT", width: 16},
+	{title: "ACTION", width: 9},
+	{title: "SERVICE", width: 10, weight: 2},
+	{title: "DIGEST", width: 12},
+	{title: "BY", width: 12},
+	{title: "TAGS", width: 12, weight: 1},
+	{title: "REASON", width: 8, flex: true},
+}
+
+// columns leaves the service out where there is one only.
+func (s history) columns() []column {
+	columns := slices.Clone(historyColumns)
+	if s.of != "" {
+		columns[3].width = 0
+	}
+	return columns
+}
+
+func (s history) rows(d *data) []row {
+	entries := peek(d.history, s.query()).value
+	rows := make([]row, 0, len(entries))
+	for _, e := range entries {
+		mark, tone := entryMark(e)
+		why := e.Reason
+		if e.Problem != "" {
+			why = e.Problem
+		}
+		rows = append(rows, row{key: entryKey(e), words: string(e.Digest), cells: []span{
+			{mark, tone}, {e.At.Local().Format("2006-01-02 15:04"), plain}, {e.Action, plain}, {e.Service, plain},
+			{short(e.Digest), plain}, {e.Actor, plain}, {strings.Join(e.Tags, " "), plain}, {orDash(why), plain},
+		}})
+	}
+	return rows
+}
+
+func entryMark(e release.Entry) (string, tone) {
+	switch {
+	case e.Problem != "":
+		return "!", warn
+	case !e.Verified:
+		return "?", warn
+	}
+	return "✓", good
+}
+
+func (s history) view(d *data, st *styles, at extent) string {
+	got := peek(d.history, s.query())
+	if len(got.value) == 0 {
+		return pager{}.view(st, folded(s.empty(d), at.w), at)
+	}
+	out := drawTable(st, s.columns(), s.rows(d), s.list, at)
+	if len(s.list.visible(s.rows(d))) == 0 {
+		out += "\n\n  nothing matches the filter; esc shows all"
+	}
+	return out
+}
+
+func (s history) empty(d *data) []line {
+	got := peek(d.history, s.query())
+	switch {
+	case got.err != nil:
+		return append([]line{nil, say(bad, "  ✗ the history could not be read"), nil}, problemLines(got.err)...)
+	case !got.have:
+		return []line{nil, say(plain, "  reading the ledger … %s", stopwatchCoarse(d, got.since))}
+	}
+	return []line{nil, say(plain, "  nothing was promoted yet")}
+}
+
+// record is one entry of the history in full.
+type record struct {
+	of    string
+	entry release.Entry
+	pager pager
+}
+
+func (s record) place() place    { return onRecord }
+func (s record) service() string { return s.of }
+func (s record) wants(*data) []query {
+	if s.of == "" {
+		return nil
+	}
+	return []query{{kind: askList, service: s.of}}
+}
+func (s record) subject(*data) subject {
+	return subject{service: s.entry.Service, digest: s.entry.Digest}
+}
+func (s record) status(d *data) line { return nil }
+
+func (s record) heading(*data) string {
+	return fmt.Sprintf("record %d of %s", s.entry.Number, s.entry.Service)
+}
+
+func (s record) do(a action, _ *data, at extent) (screen, intent) {
+	s.pager = s.pager.move(a, len(folded(recordLines(s.entry), at.w)), at.h)
+	return s, nil
+}
+
+func (s record) view(_ *data, st *styles, at extent) string {
+	return s.pager.view(st, folded(recordLines(s.entry), at.w), at)
+}
+
+func recordLines(e release.Entry) []line {
+	lines := []line{
+		field("action", e.Action), field("service", e.Service), field("at", clock(e.At)), field("by", orDash(e.Actor)),
+		digestLine("digest", string(e.Digest)), digestLine("before", orNone(e.Previous)), field("tags", orDash(strings.Join(e.Tags, " "))),
+		field("reason", orDash(e.Reason)),
+	}
+	if e.Record != nil {
+		lines = append(lines, digestLine("record", string(*e.Record)))
+	}
+	if e.Verified {
+		lines = append(lines, line{{"  " + fit("verified", 12), strong}, {"✓ signed by a key of the records group", good}})
+	} else {
+		lines = append(lines, line{{"  " + fit("verified", 12), strong}, {"✗ no", bad}})
+	}
+	if e.Problem != "" {
+		lines = append(lines, line{{"  " + fit("problem", 12), strong}, {e.Problem, warn}})
+	}
+	if e.Seconds > 0 {
+		lines = append(lines, field("took", fmt.Sprintf("%.1f s", e.Seconds)))
+	}
+	if e.PolicyHash != "" {
+		lines = append(lines, digestLine("policy", e.PolicyHash))
+	}
+	for _, o := range e.Overrides {
+		lines = append(lines, line{{"  " + fit("override", 12), strong}, {o, warn}})
+	}
+	if len(e.Evidence) > 0 {
+		lines = append(lines, nil, say(strong, "  evidence that it went by"))
+	}
+	for _, ev := range e.Evidence {
+		lines = append(lines, say(plain, "      %s", ev))
+	}
+	return lines
+}
