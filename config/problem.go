@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -104,36 +105,68 @@ func (s *source) excerpt(at place) string {
 	}
 	var b strings.Builder
 	if at.line > 1 && strings.TrimSpace(s.lines[at.line-2]) != "" {
-		fmt.Fprintf(&b, "  %4d | %s\n", at.line-1, shown(s.lines[at.line-2]))
+		before, _ := window(s.lines[at.line-2], 1)
+		fmt.Fprintf(&b, "  %4d | %s\n", at.line-1, before)
 	}
-	line := shown(s.lines[at.line-1])
+	line, column := window(s.lines[at.line-1], at.column)
 	fmt.Fprintf(&b, "> %4d | %s", at.line, line)
-	if at.column >= 1 && at.column <= utf8.RuneCountInString(line) {
-		fmt.Fprintf(&b, "\n         %s^", strings.Repeat(" ", at.column-1))
+	if column > 0 {
+		fmt.Fprintf(&b, "\n         %s^", strings.Repeat(" ", column-1))
 	}
 	return b.String()
+}
+
+// window is the part of a source line around a column as it may be printed,
+// harmless and without secrets, and where the column is in it; 0 for nowhere.
+func window(line string, column int) (string, int) {
+	masked := []rune(mask(line))
+	// A mask before the column has moved it.
+	if prefix := []rune(line); column < 1 || column > len(masked) || column > len(prefix) || string(prefix[:column]) != string(masked[:column]) {
+		column = 0
+	}
+	start := max(0, column-excerptWidth*3/4)
+	out := clean.Text(string(masked[start:min(len(masked), start+excerptWidth)]))
+	if start+excerptWidth < len(masked) {
+		out += "…"
+	}
+	if column > 0 {
+		column -= start
+	}
+	if start > 0 {
+		out, column = "…"+out, column+1
+	}
+	return out, column
 }
 
 // secretValue finds what somebody may have written into the file although
 // secrets do not belong there; excerpts must not show it.
 var secretValue = regexp.MustCompile(
-	`(?i)([\w-]*(?:password|passwd|secret|token|credential)["']?\s*:\s+|password-env["']?\s*:\s+\w*[^\w\s,}"'])("[^"]*"?|'[^']*'?|[^\s,}{\[\]]*)|(://[^/\s:@]*:)([^/\s@]+)@`)
+	`(?i)([\w-]*(?:password|passwd|password-env|secret|token|credential)["']?\s*:\s+)("[^"]*"?|'[^']*'?|[^\s,}{\[\]]+)|(://[^/\s:@]*:)([^/\s@]+)@`)
 
-// shown is a source line as it may be printed: harmless, short, without secrets.
-func shown(line string) string {
-	line = secretValue.ReplaceAllStringFunc(line, func(m string) string {
+// mask replaces the secrets of a line.
+func mask(line string) string {
+	return secretValue.ReplaceAllStringFunc(line, func(m string) string {
 		g := secretValue.FindStringSubmatch(m)
-		if g[1] != "" {
-			return g[1] + clean.Masked
+		problem, _ := environmentName.wrong(strings.Trim(g[2], `"'`))
+		switch {
+		case g[3] != "":
+			return g[3] + clean.Masked + "@"
+		case problem == "" && strings.Contains(g[1], "-env"):
+			return m // the name of a variable, as it should be
 		}
-		return g[3] + clean.Masked + "@"
+		return g[1] + clean.Masked
 	})
-	return cut(clean.Text(line), excerptWidth)
 }
 
 // cause is the last sentence of an error of the operating system: the path is
 // in our own message already.
 func cause(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such file"
+	case errors.Is(err, fs.ErrPermission):
+		return "reading it is not permitted"
+	}
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
 	}

@@ -147,12 +147,18 @@ func (c *checker) wrongKind(n *node, s *shape, path string) {
 		hint = "to switch a gate off write: off"
 	case s.kind == aBoolean && n.kind == aText:
 		hint = "write true or false, without quotes"
+	case s.format == duration && n.kind == aInteger:
+		hint = fmt.Sprintf("add a unit, for example %sh or %sd", n.text, n.text)
 	case s.hasKind(aText) && n.kind != aMapping && n.kind != aList:
 		hint = fmt.Sprintf("put it in quotes: '%s'; %s", n.text, hint)
 	case s.kind == aList && n.kind == aText:
 		hint = "write it as a list: [" + n.text + "]"
 	}
-	c.report(n.place, hint, "%s is %s", path, n.kind)
+	what := string(n.kind)
+	if n.kind == aBoolean || n.kind == aInteger {
+		what = "the " + map[nodeKind]string{aBoolean: "boolean ", aInteger: "number "}[n.kind] + n.text
+	}
+	c.report(n.place, hint, "%s is %s", path, what)
 }
 
 func (s *shape) hasKind(k nodeKind) bool {
@@ -237,30 +243,47 @@ func (c *checker) unknownKey(e entry, s *shape, path string) {
 }
 
 func (c *checker) checkMissing(n *node, s *shape, path string) {
-	missing := false
-	for _, k := range s.keys {
-		if k.required && n.get(k.name) == nil {
-			missing = true
-			c.report(n.place, fmt.Sprintf("add it, for example %s: %s", k.name, k.example), "%q is missing", join(path, k.name))
+	var unknown []string
+	for _, e := range n.entries {
+		if _, ok := s.find(e.name); !ok {
+			unknown = append(unknown, e.name)
 		}
 	}
-	if missing || len(n.entries) > 0 && !c.allKnown(n, s) {
-		return // one mistake, one message
+	for _, k := range s.keys {
+		// A key that is only misspelt was reported as unknown.
+		if k.required && n.get(k.name) == nil && nearest(k.name, unknown) == "" {
+			c.report(n.place, fmt.Sprintf("add it, for example %s: %s", k.name, k.example), "%q is missing", join(path, k.name))
+		}
 	}
 	if s.some && len(n.entries) == 0 {
 		c.report(n.place, "name at least one of: "+strings.Join(s.names(), ", "), "%s is empty", path)
 	}
-	if len(s.choices) > 0 && !slices.ContainsFunc(s.choices, func(ch choice) bool { return ch.fits(n) }) {
-		options := make([]string, 0, len(s.choices))
-		for _, ch := range s.choices {
-			options = append(options, ch.String())
-		}
-		c.report(n.place, "write exactly one of: "+strings.Join(options, "; "), "%s has none, or several, or half of the forms that exclude each other", path)
+	if len(unknown) == 0 {
+		c.checkChoice(n, s, path)
 	}
 }
 
-func (c *checker) allKnown(n *node, s *shape) bool {
-	return s.of != nil || !slices.ContainsFunc(n.entries, func(e entry) bool { _, ok := s.find(e.name); return !ok })
+// checkChoice reports a mapping that says nothing, half of something, or several things.
+func (c *checker) checkChoice(n *node, s *shape, path string) {
+	if len(s.choices) == 0 || slices.ContainsFunc(s.choices, func(ch choice) bool { return ch.fits(n) }) {
+		return
+	}
+	options, has := make([]string, 0, len(s.choices)), make([]string, 0, len(n.entries))
+	for _, ch := range s.choices {
+		options = append(options, ch.String())
+	}
+	for _, e := range n.entries {
+		has = append(has, e.name)
+	}
+	hint := "write exactly one of: " + strings.Join(options, "; ")
+	switch len(has) {
+	case 0:
+		c.report(n.place, hint, "%s is empty", path)
+	case 1:
+		c.report(n.place, hint, "%s has %s, which is not enough by itself", path, has[0])
+	default:
+		c.report(n.place, hint, "%s has %s, which do not go together", path, strings.Join(has, " and "))
+	}
 }
 
 // fits tells whether the mapping has the needed keys and no others than may be.

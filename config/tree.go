@@ -169,7 +169,10 @@ func withinLimits(s *source, tokens token.Tokens) bool {
 
 // reportSyntax reports an error of the parser at its token.
 func (s *source) reportSyntax(err error) {
-	const hint = "check the indentation (spaces, no tabs), brackets and quotes here; text with : or # in it needs quotes"
+	hint := "check the indentation, brackets and quotes here; text with : or # in it needs quotes"
+	if strings.Contains(err.Error(), "character '\t'") {
+		hint = "indent with spaces: YAML allows no tabs"
+	}
 	var at interface {
 		GetMessage() string
 		GetToken() *token.Token
