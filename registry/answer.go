@@ -56,7 +56,7 @@ func (c *Client) fetch(ctx context.Context, in access, req *http.Request, most i
 
 // readBody reads an answer of at most most bytes, and closes it.
 func readBody(resp *http.Response, most int64, what string) ([]byte, error) {
-	defer resp.Body.Close()
+	defer discard(resp)
 	if resp.ContentLength > most {
 		return nil, tooLarge(what, most)
 	}

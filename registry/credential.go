@@ -84,7 +84,9 @@ func fromEnvironment(name string, purpose Purpose, id *config.Identity) (credent
 // dockerResource is a registry in the words of docker's configuration.
 type dockerResource string
 
-func (r dockerResource) String() string      { return r.RegistryStr() }
+func (r dockerResource) String() string { return r.RegistryStr() }
+
+// RegistryStr is the host, for authn.Resource.
 func (r dockerResource) RegistryStr() string { return string(r) }
 
 // fromDocker asks docker's configuration and its credential helpers, which are

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
@@ -49,11 +50,14 @@ func olaregHandler(t testing.TB, referrers bool) http.Handler {
 	return server
 }
 
+// quiet keeps the servers' own complaints away: olareg answers a whole POST twice.
+var quiet = log.New(io.Discard, "", 0)
+
 // serve starts a handler on a loopback port and returns its address.
 func serve(t testing.TB, h http.Handler) (host string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // olareg answers a whole POST twice
+	server.Config.ErrorLog = quiet
 	server.Start()
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
@@ -178,4 +182,8 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func pemOf(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

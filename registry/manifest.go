@@ -68,7 +68,8 @@ func headDescriptor(repo Repository, reference string, resp *http.Response) (oci
 	if d.Digest == "" && byDigest {
 		d.Digest = asked
 	}
-	if d.Digest.Validate() != nil || d.Size <= 0 || !slices.Contains(manifestTypes, d.MediaType) {
+	known := d.Digest.Validate() == nil && d.Size > 0 && slices.Contains(manifestTypes, d.MediaType)
+	if !known {
 		return d, false, nil
 	}
 	if byDigest && d.Digest.Algorithm() == asked.Algorithm() && d.Digest != asked {
