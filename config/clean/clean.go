@@ -4,7 +4,9 @@
 package clean
 
 import (
+	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -52,33 +54,39 @@ func bidi(r rune) bool {
 	return false
 }
 
+// secrets are kept with the longest first: one may begin with another.
 var secrets struct {
 	sync.RWMutex
-	values map[string]struct{}
+	values []string
 }
 
 // Secret registers a password, token or key that this process uses: from now
-// on Redact cuts it out, also in its URL-escaped form. Values under four
-// characters are not registered, they would cut ordinary text to pieces.
+// on Redact cuts it out, also as URLs and JSON write it. Values under four
+// bytes are not registered, they would cut ordinary text to pieces.
 // Safe for concurrent use.
 func Secret(value string) {
 	if len(value) < 4 {
 		return
 	}
+	forms := []string{value, url.QueryEscape(value), url.PathEscape(value)}
+	if quoted, err := json.Marshal(value); err == nil {
+		forms = append(forms, string(quoted[1:len(quoted)-1]))
+	}
 	secrets.Lock()
 	defer secrets.Unlock()
-	if secrets.values == nil {
-		secrets.values = map[string]struct{}{}
+	for _, f := range forms {
+		if !slices.Contains(secrets.values, f) {
+			secrets.values = append(secrets.values, f)
+		}
 	}
-	secrets.values[value] = struct{}{}
-	secrets.values[url.QueryEscape(value)] = struct{}{}
+	slices.SortStableFunc(secrets.values, func(a, b string) int { return len(b) - len(a) })
 }
 
 // Redact replaces every registered secret in s. Safe for concurrent use.
 func Redact(s string) string {
 	secrets.RLock()
 	defer secrets.RUnlock()
-	for v := range secrets.values {
+	for _, v := range secrets.values {
 		s = strings.ReplaceAll(s, v, Masked)
 	}
 	return s
