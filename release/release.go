@@ -72,6 +72,8 @@ type Verdict struct {
 	Bigger  []string      `json:"bigger,omitempty"`
 	// Prod is the digest that the verdict was made against, nil for none.
 	Prod *digest.Digest `json:"prod"`
+	// Warnings are for people: a failure that was seen and is gone from the registry, say.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Entry is one line of the history.

@@ -1,0 +1,87 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config"
+	"plimsoll/config/clean"
+	"plimsoll/release/ledger"
+	"plimsoll/release/operation"
+)
+
+// chain reads the ledger of a service with the key groups of records.
+func (d *Desk) chain(ctx context.Context, p place) (ledger.Chain, error) {
+	var groups []config.Group
+	for _, name := range p.Records {
+		groups = append(groups, d.Config.Trust[name])
+	}
+	return ledger.New(d.read(), p.ledger, d.Store).Read(ctx, groups, p.prod, p.Channel)
+}
+
+// recordOf is the newest verified record of a digest coming into prod, nil without one.
+func recordOf(c ledger.Chain, dg digest.Digest) *ledger.Record { return c.Current(dg) }
+
+// promotionOf is the newest verified record of a digest's promotion, else of
+// how else it came into prod: only a promotion names the gates that it passed.
+func promotionOf(c ledger.Chain, dg digest.Digest) *ledger.Record {
+	for _, r := range slices.Backward(c.Records) {
+		if r.Verified && r.State() != ledger.Abandoned && r.Predicate.To.Digest == dg && r.Predicate.Action == operation.ActionPromote {
+			return &r
+		}
+	}
+	return c.Current(dg)
+}
+
+// problemOf is what is wrong with a record, in words; "" if nothing is.
+func problemOf(c ledger.Chain, r ledger.Record) string {
+	var all []string
+	switch r.State() {
+	case ledger.Abandoned:
+		all = append(all, "abandoned: the channel was not moved")
+	case ledger.Unfinished:
+		all = append(all, "unfinished: nothing says that it was completed")
+	case ledger.Complete:
+	}
+	if r.Missing {
+		all = append(all, "taken out of the ledger; this machine remembers it")
+	}
+	if slices.ContainsFunc(c.Forks, func(f ledger.Fork) bool { return slices.Contains(f.Records, r.Digest) }) {
+		all = append(all, "fork: another record of this number moved the channel too")
+	}
+	if r.Problem != "" {
+		all = append(all, r.Problem)
+	}
+	return clean.Text(strings.Join(all, "; "))
+}
+
+// oddities are what a person should know about a ledger.
+func oddities(c ledger.Chain) []string {
+	out := slices.Clone(c.Problems)
+	for _, f := range c.Forks {
+		out = append(out, fmt.Sprintf("record %d is there %d times, and each of them moved the channel: two machines promoted at once", f.Number, len(f.Records)))
+	}
+	return out
+}
+
+// targetsOf are the digests that prod can be rolled back to.
+func targetsOf(c ledger.Chain, current digest.Digest) []Target {
+	out := []Target{}
+	for _, t := range c.Targets(current) {
+		out = append(out, Target{Digest: t.Digest, At: t.Record.At(), Actor: clean.Text(t.Record.Predicate.Actor.ID), Record: t.Record.Digest,
+			Tags: cleanTags(t.Record.Predicate.To.Tags), Quarantined: t.Quarantined, LastGood: t.LastGood})
+	}
+	return out
+}
+
+func cleanTags(tags []string) []string {
+	out := make([]string, 0, len(tags))
+	for _, t := range tags {
+		out = append(out, clean.Text(t))
+	}
+	return out
+}

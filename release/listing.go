@@ -1,0 +1,237 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"plimsoll/config/clean"
+	"plimsoll/config/fault"
+	"plimsoll/gates"
+)
+
+const viewKind = "view.v1"
+
+// Snapshot is the service as List saw it last on this machine, with the time
+// of that in At; false if it never did. It asks no network.
+func (d *Desk) Snapshot(service string) (ServiceView, bool) {
+	var v ServiceView
+	found, err := d.Store.Snapshot(viewKind, service, &v)
+	return v, err == nil && found
+}
+
+// List reads one service: its candidates in view, judged, and what prod runs.
+// The view is usable whatever the error: a service that cannot be read carries
+// the error too, and what could be read of it. A candidate that cannot be read
+// carries its own error and is blocked.
+func (d *Desk) List(ctx context.Context, service string) (ServiceView, error) {
+	p, err := d.place(service)
+	if err != nil {
+		return ServiceView{Service: service, Candidates: []Candidate{}, At: d.Now()}.failed(err), err
+	}
+	l := &listing{desk: d, world: world{place: p, now: d.Now()}, memory: d.remember(p)}
+	l.read(ctx)
+	view := l.view(ctx)
+	if err := ctx.Err(); err != nil {
+		return view.failed(err), fmt.Errorf("list %s: %w", service, err)
+	}
+	l.keep(view)
+	return view, l.err
+}
+
+// failed marks a service that could not be read.
+func (v ServiceView) failed(err error) ServiceView {
+	v.Error, v.Hint = clean.Text(clean.Redact(err.Error())), fault.HintOf(err)
+	return v
+}
+
+// listing is one List under way.
+type listing struct {
+	desk   *Desk
+	memory *memory
+	world
+	staged
+	err      error // the service could not be read, or prod could not
+	mu       sync.Mutex
+	found    []gates.Negative
+	warnings []string
+}
+
+// read asks staging, prod and the ledger at the same time.
+func (l *listing) read(ctx context.Context) {
+	var stagingErr, prodErr error
+	group := errgroup.Group{}
+	group.Go(func() error {
+		l.staged, stagingErr = l.desk.stage(ctx, l.place, l.memory)
+		return nil
+	})
+	group.Go(func() error {
+		l.root, prodErr = l.desk.channelRoot(ctx, l.place)
+		l.world.prod = l.root.Digest
+		return nil
+	})
+	group.Go(func() error {
+		l.chain, l.chainErr = l.desk.chain(ctx, l.place)
+		return nil
+	})
+	_ = group.Wait() // each has its own error
+	l.err = stagingErr
+	if stagingErr == nil {
+		l.err = prodErr
+	}
+	if prodErr == nil {
+		l.desk.describeProd(ctx, &l.world, l.memory)
+	} else {
+		l.imageErr = prodErr
+	}
+}
+
+// view judges what was read.
+func (l *listing) view(ctx context.Context) ServiceView {
+	v := ServiceView{Service: l.Name, Staging: l.Staging, Candidates: []Candidate{}, At: l.now, Total: l.total}
+	v.Prod = l.prodView()
+	v.Candidates = l.candidates(ctx)
+	l.warn()
+	v.Warnings = l.warnings
+	if l.err != nil {
+		v = v.failed(l.err)
+	}
+	return v
+}
+
+// candidates judges every row, some at a time.
+func (l *listing) candidates(ctx context.Context) []Candidate {
+	out := make([]Candidate, len(l.rows))
+	shelf := l.desk.shelf(l.place.staging)
+	defer shelf.flush()
+	g := gathering{desk: l.desk, repo: l.place.staging, shelf: shelf, tags: l.tags, memory: l.memory, mu: &l.mu}
+	group := errgroup.Group{}
+	group.SetLimit(workers)
+	for i, r := range l.rows {
+		group.Go(func() error {
+			out[i] = l.candidate(ctx, g, r)
+			return nil
+		})
+	}
+	_ = group.Wait() // every error is in its row
+	return out
+}
+
+// candidate judges one row. What cannot be told is blocked.
+func (l *listing) candidate(ctx context.Context, g gathering, r row) Candidate {
+	c := Candidate{Digest: r.Digest, Tags: r.tags, Image: r.Image, Verdict: gates.Blocked, Checks: []gates.Check{}}
+	if c.Platforms == nil {
+		c.Platforms = []string{}
+	}
+	err := r.err
+	if err == nil && l.err != nil {
+		err = l.err
+	}
+	if err == nil {
+		f := g.gather(ctx, r.Digest, r.outline)
+		var j judged
+		if j, err = l.desk.judge(ctx, l.world, g.shelf, r.named, r.outline, f); err == nil {
+			c.Verdict, c.Checks, c.Bigger, c.AddedBytes = j.verdict.State, j.verdict.Checks, j.bigger, j.added
+			l.note(r, j)
+		}
+		f.release()
+	}
+	if err != nil {
+		c.Error = clean.Text(clean.Redact(err.Error()))
+	}
+	return c
+}
+
+// note gathers what one candidate adds to the whole.
+func (l *listing) note(r row, j judged) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found = append(l.found, j.verdict.Negatives...)
+	for _, g := range j.gone {
+		l.warnings = append(l.warnings, short(r.Digest)+" "+g)
+	}
+}
+
+// prodView is what the channel points at, with its record.
+func (l *listing) prodView() Prod {
+	v := Prod{Reference: l.channel(), Digest: pointer(l.world.prod), Tags: []string{}}
+	v.Platforms = []string{}
+	if l.world.prod == "" {
+		return v
+	}
+	if l.image != nil {
+		v.Image = outlineOf(*l.image).Image
+	}
+	for tag, n := range l.memory.Tags {
+		if n.Digest == l.world.prod {
+			v.Tags = append(v.Tags, tag)
+		}
+	}
+	slices.SortFunc(v.Tags, func(a, b string) int { return compareTags(b, a) })
+	if r := recordOf(l.chain, l.world.prod); l.chainErr == nil && r != nil {
+		at := r.At()
+		v.Since, v.By, v.Record = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest
+		v.Tags = append(v.Tags, releaseTag(l.world.prod))
+	}
+	return v
+}
+
+// releaseTag is the tag in prod that keeps a digest from retention.
+func releaseTag(dg digest.Digest) string { return "release-" + dg.Encoded()[:16] }
+
+// keep saves what the next listing and the first frame need. A store that
+// cannot be written costs that, and is said.
+func (l *listing) keep(v ServiceView) {
+	d := l.desk
+	var errs []error
+	if l.memory.changed {
+		errs = append(errs, d.Store.PutSnapshot(memoryKind, l.memoryKey(), l.memory))
+	}
+	errs = append(errs, d.rememberNegatives(l.found))
+	if l.err == nil {
+		errs = append(errs, d.Store.PutSnapshot(viewKind, l.Name, v))
+	}
+	_ = errors.Join(errs...)
+}
+
+// clockOff is how far our clock may be from a registry's.
+const clockOff = 5 * time.Minute
+
+// warn gathers what a person should see beside the rows.
+func (l *listing) warn() {
+	d := l.desk
+	slices.Sort(l.warnings)
+	if l.chainErr != nil {
+		l.say("the ledger %s could not be read: %v", l.place.ledger, l.chainErr)
+	} else if l.world.prod != "" && recordOf(l.chain, l.world.prod) == nil {
+		l.say("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",
+			l.channel(), short(l.world.prod), l.Name)
+	}
+	for _, f := range oddities(l.chain) {
+		l.say("%s", f)
+	}
+	for _, host := range slices.Compact([]string{l.place.staging.Host, l.place.prod.Host}) {
+		if skew, ok := d.read().Skew(host); ok && (skew > clockOff || skew < -clockOff) {
+			l.say("the clock of this machine is %s off the clock of %s; promotions will be refused", skew.Abs().Round(time.Second), host)
+		}
+	}
+	pending, err := d.Pending()
+	if err != nil {
+		l.say("the journal of this machine could not be read: %v", err)
+	}
+	for _, o := range pending {
+		if o.Service == l.Name {
+			l.say("an unfinished %s of %s: %s; finish it with: %s", o.Action, short(o.Digest), o.Step, o.Command)
+		}
+	}
+}
+
+func (l *listing) say(format string, args ...any) {
+	l.warnings = append(l.warnings, clean.Text(clean.Redact(fmt.Sprintf(format, args...))))
+}

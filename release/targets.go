@@ -1,0 +1,65 @@
+package release
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"plimsoll/registry"
+)
+
+const targetsKind = "targets.v1"
+
+// presenceLimit is how many targets are asked whether they are still there.
+const presenceLimit = 20
+
+// Targets are the digests that prod of a service can be rolled back to, the
+// one that was in prod last first: those with a verified record, except what
+// the channel points at. The newest are asked whether prod still has them.
+func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
+	p, err := d.place(service)
+	if err != nil {
+		return nil, err
+	}
+	root, err := d.channelRoot(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := d.chain(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	targets := targetsOf(chain, root.Digest)
+	if err := d.presence(ctx, p, targets[:min(presenceLimit, len(targets))]); err != nil {
+		return nil, err
+	}
+	_ = d.Store.PutSnapshot(targetsKind, service, targets) // only a cache
+	return targets, nil
+}
+
+// SnapshotTargets is what Targets found last on this machine; false if it
+// never ran. It asks no network.
+func (d *Desk) SnapshotTargets(service string) ([]Target, bool) {
+	var targets []Target
+	found, err := d.Store.Snapshot(targetsKind, service, &targets)
+	return targets, err == nil && found
+}
+
+// presence asks prod whether the manifests are there.
+func (d *Desk) presence(ctx context.Context, p place, targets []Target) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for i := range targets {
+		group.Go(func() error {
+			_, err := d.read().Head(ctx, p.prod, targets[i].Digest.String())
+			there := err == nil
+			if err != nil && !errors.Is(err, registry.ErrNotFound) {
+				return err
+			}
+			targets[i].Present = &there
+			return nil
+		})
+	}
+	return group.Wait()
+}

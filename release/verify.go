@@ -1,0 +1,211 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config/clean"
+	"plimsoll/config/fault"
+	"plimsoll/gates"
+	"plimsoll/gates/evidence"
+	"plimsoll/registry"
+	"plimsoll/release/diff"
+	"plimsoll/release/ledger"
+	"plimsoll/release/operation"
+)
+
+// Verification says whether a digest in prod was promoted, by whom and through
+// which gates, from what the prod registry holds alone.
+type Verification struct {
+	Reference       string         `json:"reference"`
+	Service         string         `json:"service"` // "" if no service has this repository
+	Promoted        bool           `json:"promoted"`
+	Action          string         `json:"action,omitempty"` // promote, adopt, rollback: what the record accounts for
+	By              string         `json:"by"`
+	At              *time.Time     `json:"at"`
+	From            string         `json:"from"` // the staging repository
+	Record          *digest.Digest `json:"record"`
+	Checks          []gates.Check  `json:"checks"` // of the record, each with its evidence read and verified again
+	Overrides       []string       `json:"overrides,omitempty"`
+	RolledBackSince bool           `json:"rolledBackSince"` // the channel was moved away from it by a rollback
+	InProd          bool           `json:"inProd"`          // a channel points at it now
+	Quarantined     string         `json:"quarantined"`     // the reason; "" if it is not
+	Policy          string         `json:"policy"`
+	Problems        []string       `json:"problems"` // why Promoted is false, or what else is wrong
+}
+
+// splitReference reads REPO@DIGEST; nothing else, since a tag may mean another
+// image tomorrow.
+func splitReference(reference string) (registry.Repository, digest.Digest, error) {
+	name, hex, ok := strings.Cut(reference, "@")
+	dg := digest.Digest(hex)
+	if !ok || dg.Validate() != nil {
+		return registry.Repository{}, "", fault.New(fault.Usage, "write it as host/path@sha256:…, with all 64 digits", nil,
+			"%q names no digest", clean.Text(reference))
+	}
+	repo, err := registry.ParseRepository(name)
+	return repo, dg, err
+}
+
+// Verify answers for REPO@DIGEST in prod. An answer that says no is no error;
+// an error means that it could not be told, which is no yes either.
+func (d *Desk) Verify(ctx context.Context, reference string) (Verification, error) {
+	repo, dg, err := splitReference(reference)
+	if err != nil {
+		return Verification{}, err
+	}
+	v := Verification{Reference: reference, Checks: []gates.Check{}, Problems: []string{}}
+	places, err := d.servicesOf(repo)
+	if err != nil {
+		return Verification{}, err
+	}
+	for _, p := range places {
+		one, err := d.verify(ctx, p, dg)
+		if err != nil {
+			return Verification{}, err
+		}
+		one.Reference = reference
+		if v.Service == "" || one.Promoted && !v.Promoted {
+			v = one
+		}
+	}
+	return v, nil
+}
+
+// servicesOf are the services that release to a prod repository.
+func (d *Desk) servicesOf(repo registry.Repository) ([]place, error) {
+	var out []place
+	var known []string
+	for _, s := range d.Config.Services {
+		p, err := d.place(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		known = append(known, p.prod.String())
+		if p.prod == repo {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fault.New(fault.Usage, "the prod repositories are: "+list(slices.Compact(known)), nil,
+			"no service releases to %s", repo)
+	}
+	return out, nil
+}
+
+// verify answers for one service.
+func (d *Desk) verify(ctx context.Context, p place, dg digest.Digest) (Verification, error) {
+	chain, err := d.chain(ctx, p)
+	if err != nil {
+		return Verification{}, err
+	}
+	root, err := d.channelRoot(ctx, p)
+	if err != nil {
+		return Verification{}, err
+	}
+	v := Verification{Service: p.Name, Checks: []gates.Check{}, Problems: []string{}, InProd: root.Digest == dg}
+	desc, err := d.read().Head(ctx, p.prod, dg.String())
+	if err != nil {
+		return Verification{}, fmt.Errorf("look for %s: %w", p.prod.At(dg), err)
+	}
+	shelf := d.shelf(p.prod)
+	defer shelf.flush()
+	n := named{desc.Digest, desc.MediaType, desc.Size}
+	image, err := diff.Describe(ctx, shelf, n.descriptor())
+	if err != nil {
+		return Verification{}, err
+	}
+	o := outlineOf(image)
+	v.Quarantined = chain.QuarantinedBy(o.digests(dg)...)
+	r := promotionOf(chain, dg)
+	if r == nil {
+		v.Problems = append(v.Problems, "the ledger has no valid record that it was promoted")
+		return v, nil
+	}
+	v.describe(p, chain, *r)
+	return v, d.recheck(ctx, p, &v, shelf, n, o, *r)
+}
+
+// describe fills in what the record says.
+func (v *Verification) describe(p place, chain ledger.Chain, r ledger.Record) {
+	at := r.At()
+	v.Promoted, v.By, v.At, v.Record = true, clean.Text(r.Predicate.Actor.ID), &at, &r.Digest
+	v.Action, v.From = clean.Text(r.Predicate.Action), clean.Text(r.Predicate.From.URI)
+	v.Overrides, v.Policy = r.Predicate.Overrides, string(r.Predicate.Policy.Digest)
+	if problem := problemOf(chain, r); problem != "" {
+		v.Problems = append(v.Problems, "its record: "+problem)
+	}
+	if v.Policy != p.policy.Digest() {
+		v.Problems = append(v.Problems, "the policy has changed since")
+	}
+	if v.Quarantined != "" {
+		v.Problems = append(v.Problems, "it is quarantined: "+v.Quarantined)
+	}
+	for _, later := range chain.Records {
+		if later.Verified && later.Predicate.Action == operation.ActionRollback && later.Predicate.Previous.Digest == r.Predicate.To.Digest && later.At().After(at) {
+			v.RolledBackSince = true
+		}
+	}
+}
+
+// recheck reads the evidence that the record names, in prod, and verifies it again.
+func (d *Desk) recheck(ctx context.Context, p place, v *Verification, s *shelf, n named, o outline, r ledger.Record) error {
+	tags, err := d.read().Tags(ctx, p.prod)
+	if err != nil {
+		return err
+	}
+	f := gathering{desk: d, repo: p.prod, shelf: s, tags: tags}.gather(ctx, n.Digest, o)
+	defer f.release()
+	if f.err != nil {
+		return f.err
+	}
+	for _, g := range r.Predicate.Gates {
+		c := gates.Check{Gate: clean.Text(g.Gate), Status: gates.Status(clean.Text(g.Status)), Reasons: []string{}, Evidence: []digest.Digest{}}
+		for _, e := range g.Evidence {
+			c.Evidence = append(c.Evidence, e.Digest)
+			if why := d.standing(p, f.items, e.Digest, n.Digest, o); why != "" {
+				c.Reasons = append(c.Reasons, why)
+			}
+		}
+		c.Summary = fmt.Sprintf("%s, %d of %d pieces of evidence verified in prod", c.Status, len(c.Evidence)-len(c.Reasons), len(c.Evidence))
+		for _, why := range c.Reasons {
+			v.Problems = append(v.Problems, c.Gate+": "+why)
+		}
+		v.Checks = append(v.Checks, c)
+	}
+	return nil
+}
+
+// standing says what is wrong with one piece of evidence now, "" if nothing is.
+func (d *Desk) standing(p place, items []evidence.Item, manifest, dg digest.Digest, o outline) string {
+	why := fmt.Sprintf("the evidence %s is not in prod", short(manifest))
+	for _, item := range items {
+		if item.Manifest != manifest {
+			continue
+		}
+		why = fmt.Sprintf("the evidence %s verifies with no key of trust", short(manifest))
+		if item.Problem != "" {
+			why = fmt.Sprintf("the evidence %s: %s", short(manifest), item.Problem)
+		}
+		if d.verifiedBy(p, item, o.digests(dg)) {
+			return ""
+		}
+	}
+	return why
+}
+
+// verifiedBy tells whether some group of trust signed item, about one of the digests.
+func (d *Desk) verifiedBy(p place, item evidence.Item, about []digest.Digest) bool {
+	for _, g := range gates.Groups(p.policy) {
+		v, err := evidence.Verify(item, g, d.Now())
+		if err == nil && slices.ContainsFunc(about, v.About) {
+			return true
+		}
+	}
+	return false
+}
