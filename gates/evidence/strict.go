@@ -16,9 +16,12 @@ const (
 // understand differently: valid, nothing after it, at most MaxSize bytes and
 // MaxDepth levels, and no key twice in one object (RFC 8259 §4 leaves open
 // which one counts). The error has ErrMalformed in its chain.
-func Strict(raw []byte) error {
-	if len(raw) > MaxSize {
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMalformed, len(raw), MaxSize)
+func Strict(raw []byte) error { return StrictUpTo(raw, MaxSize) }
+
+// StrictUpTo is Strict with another limit of bytes, for what no registry sent.
+func StrictUpTo(raw []byte, size int) error {
+	if len(raw) > size {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrMalformed, len(raw), size)
 	}
 	if !json.Valid(raw) {
 		var v json.RawMessage
