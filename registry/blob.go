@@ -82,9 +82,7 @@ func (c *Client) PutBlob(ctx context.Context, repo Repository, raw []byte) error
 	if err != nil {
 		return err
 	}
-	if whole {
-		h.learn(h.onePost, repo, resp.StatusCode == http.StatusCreated)
-	}
+	h.learn(h.onePost, repo, whole && resp.StatusCode == http.StatusCreated)
 	if resp.StatusCode == http.StatusCreated {
 		discard(resp)
 		return nil
@@ -110,16 +108,24 @@ func (c *Client) openUpload(ctx context.Context, repo Repository, dg digest.Dige
 	if err != nil {
 		return nil, err
 	}
-	switch resp.StatusCode {
-	case http.StatusAccepted, http.StatusCreated:
+	switch s := resp.StatusCode; {
+	case s == http.StatusAccepted || s == http.StatusCreated && whole:
 		return resp, nil
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
-		if whole {
-			discard(resp)
-			return c.openUpload(ctx, repo, dg, raw, false)
-		}
+	case whole && refusesWhole(s):
+		discard(resp)
+		return c.openUpload(ctx, repo, dg, raw, false)
 	}
 	return nil, c.failed(push(repo), resp)
+}
+
+// refusesWhole tells whether a registry may dislike the whole blob in one POST
+// rather than the identity or the number of requests: then two requests are tried.
+func refusesWhole(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return false
+	}
+	return status >= 400 && status < 500 || status == http.StatusNotImplemented
 }
 
 // finishUpload puts the whole blob to the place that the registry named.

@@ -111,6 +111,9 @@ func (c *Client) nextPage(l listing, at string, header http.Header) (string, err
 	if err != nil {
 		return "", fmt.Errorf("%s: its next page has no usable address: %s", l.what, clean.Text(target))
 	}
+	if base.Scheme == "https" && next.Scheme == "http" && next.Host == base.Host {
+		next.Scheme = "https" // a registry behind a proxy that does not tell it about TLS
+	}
 	if !c.host(l.repo.Host).owns(next) {
 		return "", fmt.Errorf("%s: its next page is on another host, %s; it was not asked for", l.what, clean.Text(next.Host))
 	}
