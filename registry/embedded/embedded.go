@@ -37,6 +37,7 @@ type Registry struct {
 	store  *olareg.Server
 
 	requests sync.WaitGroup // in flight: the store must outlive them
+	busy     busy
 	serving  chan error
 	close    sync.Once
 	closed   error
@@ -61,7 +62,8 @@ func Start(o Options) (*Registry, error) {
 	}
 	r.server = &http.Server{
 		Handler: r.counted(handler), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: log.New(io.Discard, "", 0), // olareg writes some headers twice, and the demo owns the screen
+		ConnState: r.busy.state,
+		ErrorLog:  log.New(io.Discard, "", 0), // olareg writes some headers twice, and the demo owns the screen
 	}
 	go func() { r.serving <- r.server.Serve(l) }()
 	return r, nil
@@ -109,13 +111,14 @@ func (r *Registry) Close() error {
 	return r.closed
 }
 
+// stop does without the patience of http.Server.Shutdown for connections that
+// were opened and never used, which clients do ahead of need.
 func (r *Registry) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err := r.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = r.server.Close()
-	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.server.Shutdown(over) // no new connections, no idle ones; it does not wait
+	r.busy.wait(patience)
+	err := r.server.Close()
 	r.requests.Wait()
 	if served := <-r.serving; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
@@ -124,4 +127,47 @@ func (r *Registry) stop() error {
 		return fmt.Errorf("stop the registry on %s: %w", r.host, err)
 	}
 	return nil
+}
+
+// busy knows the connections on which a request is being answered.
+type busy struct {
+	mu      sync.Mutex
+	active  map[net.Conn]bool
+	waiting chan struct{} // closed when none is active any more; nil: nobody waits
+}
+
+// state is an http.Server.ConnState. A connection stays active until its answer was sent.
+func (b *busy) state(c net.Conn, s http.ConnState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s == http.StateActive {
+		if b.active == nil {
+			b.active = map[net.Conn]bool{}
+		}
+		b.active[c] = true
+		return
+	}
+	delete(b.active, c)
+	if len(b.active) == 0 && b.waiting != nil {
+		close(b.waiting)
+		b.waiting = nil
+	}
+}
+
+// wait waits until no connection is active, at most for d.
+func (b *busy) wait(d time.Duration) {
+	b.mu.Lock()
+	if len(b.active) == 0 {
+		b.mu.Unlock()
+		return
+	}
+	none := make(chan struct{})
+	b.waiting = none
+	b.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-none:
+	case <-timer.C:
+	}
 }

@@ -17,6 +17,7 @@ type Option func(testing.TB, *settings)
 // settings is what becomes the registry's configuration file.
 type settings struct {
 	dir        string
+	storage    string // in dir if it is not named
 	user, pass string
 	ca         *CA
 }
@@ -31,12 +32,18 @@ func WithTLS(ca *CA) Option {
 	return func(_ testing.TB, s *settings) { s.ca = ca }
 }
 
+// WithStorage keeps what is pushed in dir, which the caller may empty between two uses.
+func WithStorage(dir string) Option {
+	return func(_ testing.TB, s *settings) { s.storage = dir }
+}
+
 // Distribution starts the CNCF distribution registry v3.1.2 as a process that
 // ends with the test, and returns its host. The program is
 // $PLIMSOLL_TEST_REGISTRY, else .bin/registry, which is installed if missing.
 func Distribution(t testing.TB, options ...Option) string {
 	t.Helper()
 	s := settings{dir: t.TempDir()}
+	s.storage = filepath.Join(s.dir, "storage")
 	for _, o := range options {
 		o(t, &s)
 	}
@@ -60,7 +67,7 @@ storage:
   delete: {enabled: true}
   maintenance: {uploadpurging: {enabled: false}}
 validation: {manifests: {urls: {allow: ['^https://']}}}
-`, filepath.Join(s.dir, "storage"))
+`, s.storage)
 	if s.user != "" {
 		fmt.Fprintf(&b, "auth: {htpasswd: {realm: test, path: %q}}\n", s.write(t, "htpasswd", s.htpasswd(t)))
 	}
