@@ -161,7 +161,10 @@ func (b *binder) freeze(n *node) Freeze {
 }
 
 func (b *binder) custom(n *node) []CustomGate {
-	var out []CustomGate
+	if n == nil {
+		return nil
+	}
+	out := make([]CustomGate, 0, len(n.list()))
 	taken := append(gatesShape().names(), "quarantine")
 	for _, c := range n.list() {
 		name := c.str("name")

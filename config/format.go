@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -95,7 +96,7 @@ var (
 		hint: "write a number with s, m, h, d or w: 30m, 72h, 90d", more: func(s string) (string, string) {
 			if d, err := parseDuration(s); err == nil && d == 0 {
 				return "is no time at all", "write a duration above zero, or leave the key out"
-			} else if err != nil && regexp.MustCompile(`^(?:[0-9]+[smhdw])+$`).MatchString(s) {
+			} else if errors.Is(err, errLong) {
 				return "is longer than a hundred years", "write a shorter duration, for example 90d"
 			}
 			return "", ""
@@ -150,13 +151,15 @@ var (
 		}
 		return "", ""
 	}, hidden: true}
-	pathInRepository = &format{what: "a path inside the repository", problem: "leads out of the repository", hint: "write it relative to the top of the repository",
+	pathInRepository = &format{
+		what: "a path inside the repository", problem: "leads out of the repository", hint: "write it relative to the top of the repository",
 		more: func(s string) (string, string) {
 			if !filepath.IsLocal(filepath.FromSlash(s)) {
 				return "leads out of the repository", "write it relative to the top of the repository, for example apps/chat/kustomization.yaml"
 			}
 			return "", ""
-		}}
+		},
+	}
 	gitHubRepository = &format{
 		what: "owner/name", pattern: `^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`, problem: "is no GitHub repository",
 		hint: "write owner/name, for example acme/release",
@@ -192,10 +195,12 @@ func repositoryMistakes(s string) (string, string) {
 }
 
 // reserved tags are those that Plimsoll or cosign write for something else.
-var reserved = regexp.MustCompile(`^(?:release-[0-9a-f]{16}|sha256-[0-9a-f]{64}.*|quarantine-[0-9a-f]{16}-.*)$`)
+var reserved = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:release-[0-9a-f]{16}|sha256-[0-9a-f]{64}.*|quarantine-[0-9a-f]{16}-.*)$`)
+})
 
 func channelMistakes(s string) (string, string) {
-	if reserved.MatchString(s) {
+	if reserved().MatchString(s) {
 		return "is a tag that Plimsoll or cosign use for something else", "name the channel after what follows it, for example live or canary"
 	}
 	return "", ""
@@ -253,6 +258,8 @@ var units = map[byte]time.Duration{
 // longest is where durations end: a hundred years.
 const longest = 36525 * 24 * time.Hour
 
+var errLong = errors.New("a duration ends at a hundred years")
+
 // parseDuration reads 30m, 72h, 90d, 1d12h.
 func parseDuration(s string) (time.Duration, error) {
 	var sum time.Duration
@@ -263,10 +270,10 @@ func parseDuration(s string) (time.Duration, error) {
 		}
 		n, err := strconv.ParseInt(rest[:i], 10, 64)
 		if err != nil || n > int64(longest/units[rest[i]]) {
-			return 0, fmt.Errorf("%q is no duration up to a hundred years", s)
+			return 0, errLong
 		}
 		if sum += time.Duration(n) * units[rest[i]]; sum > longest {
-			return 0, fmt.Errorf("%q is longer than a hundred years", s)
+			return 0, errLong
 		}
 		rest = rest[i+1:]
 	}

@@ -52,8 +52,10 @@ func signOffShape() *shape {
 	return mapOf("",
 		key{name: "signers", doc: "The signer groups whose `people` may approve.", required: true, example: "[qa-leads]", value: listOf(text(identifier), 1)},
 		key{name: "quorum", doc: "How many different people must approve.", def: "1", example: "2", value: number(1, 100)},
-		key{name: "when", doc: "When a sign-off is asked for; `bigger-change` means: when more than the application changes against prod.", def: "always", example: "bigger-change",
-			value: words(string(Always), string(Never), string(BiggerChange))},
+		key{
+			name: "when", doc: "When a sign-off is asked for; `bigger-change` means: when more than the application changes against prod.", def: "always", example: "bigger-change",
+			value: words(string(Always), string(Never), string(BiggerChange)),
+		},
 		key{name: "not-by", doc: "Who may not approve: `promoter`, the person who promotes.", def: "nobody is left out", example: "[promoter]", value: listOf(words("promoter"), 0)},
 		maxAge("a sign-off"))
 }
@@ -65,14 +67,18 @@ func recordsShape() *shape {
 }
 
 func evidenceShape() *shape {
-	return mapOf("evidence", key{name: "copy", def: string(CopyTrusted), example: string(CopyUsed),
+	return mapOf("evidence", key{
+		name: "copy", def: string(CopyTrusted), example: string(CopyUsed),
 		doc:   "`trusted`: all that any group of `trust` signed; `used`: what the verdict used; `all`: everything that is attached.",
-		value: words(string(CopyTrusted), string(CopyUsed), string(CopyAll))})
+		value: words(string(CopyTrusted), string(CopyUsed), string(CopyAll)),
+	})
 }
 
 func retentionShape() *shape {
-	return mapOf("retention", key{name: "window", def: "90d", example: "180d",
-		doc: "At least 30d. `doctor` and the screens compare it with what prod keeps.", value: text(duration)})
+	return mapOf("retention", key{
+		name: "window", def: "90d", example: "180d",
+		doc: "At least 30d. `doctor` and the screens compare it with what prod keeps.", value: text(duration),
+	})
 }
 
 func serviceShape(gates, records, evidence, retention *shape) *shape {
@@ -97,8 +103,10 @@ func serviceShape(gates, records, evidence, retention *shape) *shape {
 func deliverShape() *shape {
 	return mapOf("",
 		key{name: "tag", doc: "Prod pulls the channel's tag by itself; nothing to do.", example: "{}", value: &shape{kind: aMapping, keys: []key{}}},
-		key{name: "command", doc: "A program and its arguments, run without a shell on this machine after the channel moved. {{.Reference}}, {{.Digest}}, {{.Service}}, {{.Channel}} and {{.Previous}} are filled in.",
-			example: "[kubectl, set, image, deploy/app, 'app={{.Reference}}']", value: listOf(text(commandArgument), 1)},
+		key{
+			name: "command", doc: "A program and its arguments, run without a shell on this machine after the channel moved. {{.Reference}}, {{.Digest}}, {{.Service}}, {{.Channel}} and {{.Previous}} are filled in.",
+			example: "[kubectl, set, image, deploy/app, 'app={{.Reference}}']", value: listOf(text(commandArgument), 1),
+		},
 		key{name: "git", doc: "A commit in a manifest repository.", example: "{repository: 'https://github.com/acme/deploy', path: apps/chat/kustomization.yaml}", value: mapOf("",
 			key{name: "repository", doc: "Where to clone from and push to.", required: true, example: "https://github.com/acme/deploy", value: text(gitRemote)},
 			key{name: "branch", doc: "The branch.", def: "main", example: "prod", value: text(anyText)},

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"plimsoll/config"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const smallest = "services:\n  - {name: app, staging: s.example.com/app, prod: p.example.com/app}\n"
@@ -46,13 +46,17 @@ func TestEverythingInTheDesignsExampleLoads(t *testing.T) {
 		Limit: 50, Deliver: config.Deliver{Tag: true}, Records: []string{"release-owners"}, Copy: config.CopyTrusted, Window: 90 * 24 * time.Hour,
 		Gates: config.Gates{
 			E2E: &config.E2EGate{Signers: []string{"ci"}, MaxAge: 72 * time.Hour, Suites: []string{"smoke", "api"}},
-			Scan: &config.ScanGate{Signers: []string{"scanner"}, MaxSeverity: config.Medium, MaxAge: 24 * time.Hour,
-				Allow: []config.Allow{{ID: "CVE-2026-1234", Until: time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), Reason: "…"}}},
+			Scan: &config.ScanGate{
+				Signers: []string{"scanner"}, MaxSeverity: config.Medium, MaxAge: 24 * time.Hour,
+				Allow: []config.Allow{{ID: "CVE-2026-1234", Until: time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), Reason: "…"}},
+			},
 			BaseImage: &config.BaseImageGate{Signers: []string{"ci"}, Pinned: true},
 			SignOff:   &config.SignOffGate{Signers: []string{"qa-leads"}, Quorum: 1, When: config.BiggerChange, NotPromoter: true},
 			Soak:      &config.Soak{Min: time.Hour},
-			Freeze: []config.Freeze{{From: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC),
-				To: time.Date(2027, 1, 2, 23, 59, 59, 0, time.UTC), Reason: "year end"}},
+			Freeze: []config.Freeze{{
+				From: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC),
+				To:   time.Date(2027, 1, 2, 23, 59, 59, 0, time.UTC), Reason: "year end",
+			}},
 			Custom: []config.CustomGate{{Name: "no-root", Expr: `image.config.user != "" && image.config.user != "root"`}},
 		},
 	}
@@ -141,8 +145,10 @@ registries:
 	if want := filepath.Join(home, "mine.key"); c.Signing.Key != want {
 		t.Errorf("a path is relative to the file that names it: %s, not %s", want, c.Signing.Key)
 	}
-	want := config.Registry{Host: "p.example.com", Listed: true, Read: &config.Identity{Docker: true},
-		Promote: &config.Identity{Username: "me", PasswordEnv: "MY_TOKEN"}, AuthHost: "auth.example.com"}
+	want := config.Registry{
+		Host: "p.example.com", Listed: true, Read: &config.Identity{Docker: true},
+		Promote: &config.Identity{Username: "me", PasswordEnv: "MY_TOKEN"}, AuthHost: "auth.example.com",
+	}
 	if d := cmp.Diff(want, c.Registry("p.example.com")); d != "" {
 		t.Error(d)
 	}

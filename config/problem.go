@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"plimsoll/config/clean"
@@ -140,13 +141,14 @@ func window(line string, column int) (string, int) {
 
 // secretValue finds what somebody may have written into the file although
 // secrets do not belong there; excerpts must not show it.
-var secretValue = regexp.MustCompile(
-	`(?i)([\w-]*(?:password|passwd|password-env|secret|token|credential)["']?\s*:\s+)("[^"]*"?|'[^']*'?|[^\s,}{\[\]]+)|(://[^/\s:@]*:)([^/\s@]+)@`)
+var secretValue = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)([\w-]*(?:password|passwd|password-env|secret|token|credential)["']?\s*:\s+)("[^"]*"?|'[^']*'?|[^\s,}{\[\]]+)|(://[^/\s:@]*:)([^/\s@]+)@`)
+})
 
 // mask replaces the secrets of a line.
 func mask(line string) string {
-	return secretValue.ReplaceAllStringFunc(line, func(m string) string {
-		g := secretValue.FindStringSubmatch(m)
+	return secretValue().ReplaceAllStringFunc(line, func(m string) string {
+		g := secretValue().FindStringSubmatch(m)
 		problem, _ := environmentName.wrong(strings.Trim(g[2], `"'`))
 		switch {
 		case g[3] != "":

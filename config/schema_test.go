@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/config/internal/keydocs"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // TestGeneratedDocumentationIsCurrent fails if the table of keys changed and

@@ -8,9 +8,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"pgregory.net/rapid"
-
 	"plimsoll/config/clean"
+
+	"pgregory.net/rapid"
 )
 
 func TestTextCannotReachTheTerminal(t *testing.T) {
