@@ -175,10 +175,13 @@ func (c *Client) exchange(ctx context.Context, in access, req *http.Request, lim
 	if err := c.mayWrite(req); err != nil {
 		return nil, err
 	}
-	if err := in.repo.check(); err != nil {
-		return nil, err
-	}
 	h := c.host(in.repo.Host)
+	if _, known := h.fact(h.checked, in.repo); !known {
+		if err := in.repo.check(); err != nil {
+			return nil, err
+		}
+		h.learn(h.checked, in.repo, true)
+	}
 	for attempt := 1; ; attempt++ {
 		resp, err := c.authorized(ctx, h, in, req, limit)
 		wait, again := c.policy.next(attempt, in, req, resp, err)

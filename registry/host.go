@@ -17,6 +17,8 @@ type host struct {
 	name      string // as the configuration and references write it
 	entry     config.Registry
 	base      string // scheme://address of its API
+	address   string // of base, with the port
+	scheme    string // of base
 	transport *http.Transport
 	login     *login
 
@@ -25,6 +27,7 @@ type host struct {
 	dated     bool
 	referrers map[string]bool // by repository path: whether it has the referrers API
 	onePost   map[string]bool // by repository path: whether it takes a blob in one POST
+	checked   map[string]bool // by repository path: whether the name is one
 }
 
 // dockerHub are the names of Docker Hub; its API answers under another one.
@@ -40,7 +43,7 @@ func (c *Client) host(name string) *host {
 	entry := c.options.Registries(name)
 	h := &host{
 		name: name, entry: entry, transport: c.transport,
-		referrers: map[string]bool{}, onePost: map[string]bool{},
+		referrers: map[string]bool{}, onePost: map[string]bool{}, checked: map[string]bool{},
 	}
 	h.base = "https://" + name
 	switch {
@@ -48,6 +51,9 @@ func (c *Client) host(name string) *host {
 		h.base = "http://" + name
 	case dockerHub[name]:
 		h.base = "https://registry-1.docker.io"
+	}
+	if u, err := url.Parse(h.base); err == nil {
+		h.scheme, h.address = u.Scheme, address(u)
 	}
 	if len(entry.CA) > 0 {
 		h.transport = newTransport(entry.CA)
@@ -62,8 +68,7 @@ func (h *host) forget() { h.login.forget() }
 
 // owns tells whether u lies on the registry's own scheme, host and port.
 func (h *host) owns(u *url.URL) bool {
-	base, err := url.Parse(h.base)
-	return err == nil && base.Scheme == u.Scheme && address(base) == address(u)
+	return h.scheme == u.Scheme && (h.base == u.Scheme+"://"+u.Host || h.address == address(u))
 }
 
 // keepSkew remembers how far the registry's clock is from ours.

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"plimsoll/config/clean"
 )
 
 // tagName is <reference> of the distribution specification 1.1, "Pulling manifests".
-var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tagName = pattern(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // tagPage is how many tags are asked for at once.
 const tagPage = 1000
@@ -32,7 +31,7 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 			return fmt.Errorf("the tag list of %s is no JSON: %w", repo, redacted{err})
 		}
 		for _, t := range page.Tags {
-			if !seen[t] && tagName.MatchString(t) {
+			if !seen[t] && tagName().MatchString(t) {
 				seen[t] = true
 				tags = append(tags, t)
 			}

@@ -178,7 +178,7 @@ func (in access) wanted(c *challenge) []string {
 			continue
 		}
 		name, actions := rest[:cut], strings.Split(rest[cut+1:], ",")
-		fits := repositoryPath.MatchString(name) && !slices.ContainsFunc(actions, func(a string) bool {
+		fits := repositoryPath().MatchString(name) && !slices.ContainsFunc(actions, func(a string) bool {
 			return a != "pull" && (a != "push" || !in.push)
 		})
 		own := name == in.repo.Path || slices.ContainsFunc(in.from, func(r Repository) bool { return r.Path == name })

@@ -220,7 +220,7 @@ func (m Manifest) identity(reference string) (digest.Digest, string, error) {
 
 // manifestRequest checks the reference, which becomes part of a URL.
 func (c *Client) manifestRequest(ctx context.Context, method string, repo Repository, reference string, body []byte) (*http.Request, error) {
-	if digest.Digest(reference).Validate() != nil && !tagName.MatchString(reference) {
+	if digest.Digest(reference).Validate() != nil && !tagName().MatchString(reference) {
 		return nil, fault.New(fault.Usage, "a tag has letters, digits and . _ -, at most 128", nil,
 			"%q is neither a tag nor a digest", clean.Text(reference))
 	}

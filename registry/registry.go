@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -27,8 +28,14 @@ func (r Repository) String() string { return r.Host + "/" + r.Path }
 // At is the reference of a digest in the repository.
 func (r Repository) At(d digest.Digest) string { return r.String() + "@" + d.String() }
 
+// pattern is a regular expression that is compiled when it is first used, so
+// that a start which needs none does not pay for it.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // repositoryPath is <name> of the OCI distribution specification 1.1, "Pulling manifests".
-var repositoryPath = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+var repositoryPath = pattern(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 // ParseRepository reads host/path. There is no default host.
 func ParseRepository(s string) (Repository, error) {
@@ -42,16 +49,16 @@ func ParseRepository(s string) (Repository, error) {
 
 // hostName is a name or address with the port where it has one: nothing that
 // would send a request, and its credential, elsewhere.
-var hostName = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?$`)
+var hostName = pattern(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?$`)
 
 // check tells what is wrong with a name, which becomes part of URLs.
 func (r Repository) check() error {
 	s := clean.Text(r.String())
-	if !hostName.MatchString(r.Host) || !strings.ContainsAny(r.Host, ".:") && r.Host != "localhost" {
+	if !hostName().MatchString(r.Host) || !strings.ContainsAny(r.Host, ".:") && r.Host != "localhost" {
 		return fault.New(fault.Usage, "write it as host/path, for example registry.example.com/team/app", nil,
 			"%q names no registry host", s)
 	}
-	if len(r.Host)+len(r.Path) >= 255 || !repositoryPath.MatchString(r.Path) {
+	if len(r.Host)+len(r.Path) >= 255 || !repositoryPath().MatchString(r.Path) {
 		return fault.New(fault.Usage, "use lower-case letters, digits and . _ - / in the path", nil,
 			"%q is no repository name", s)
 	}
