@@ -52,7 +52,10 @@ func (s *Store) Audit(action, service, actor string, data any) (AuditEntry, erro
 		}
 		return t.b(bAudit).Put(number(entry.Number), raw) //nolint:wrapcheck // as above
 	})
-	return entry, err
+	if err != nil {
+		return AuditEntry{}, fmt.Errorf("audit %s of %s: %w", action, service, err)
+	}
+	return entry, nil
 }
 
 // auditHead is the hash of the newest entry, "" without one.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 
-	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"plimsoll/config/fault"
@@ -72,7 +71,7 @@ func (s *Store) remedy() string {
 }
 
 func unwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, bolt.ErrDatabaseReadOnly)
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, berrors.ErrDatabaseReadOnly)
 }
 
 // corrupt tells whether err is bbolt's or ours about damage. Not all of

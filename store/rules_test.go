@@ -118,10 +118,10 @@ func TestAuditChainVerifiesAndNamesTheFirstBrokenLink(t *testing.T) {
 		"remove":  func(x txn, n uint64) error { return x.b(bAudit).Delete(number(n)) },
 		"garbage": func(x txn, n uint64) error { return x.b(bAudit).Put(number(n), []byte("{")) },
 	}
-	for name, break_ := range damage {
+	for name, tamper := range damage {
 		for _, n := range []uint64{1, 7, 12} {
 			must(t, os.WriteFile(s.Path(), whole, 0o600))
-			must(t, s.update(func(x txn) error { return break_(x, n) }))
+			must(t, s.update(func(x txn) error { return tamper(x, n) }))
 			first := n
 			if name == "change and seal again" {
 				first = n + 1 // its follower shows it
@@ -184,8 +184,9 @@ func TestLongAuditChainIsReadWhole(t *testing.T) {
 		return nil
 	}))
 	must(t, s.VerifyAudit())
-	for range s.AuditEntries() {
-		_, err := s.Audit("in the middle", "", "", nil) // the reader holds no lock
+	for _, err := range s.AuditEntries() {
+		must(t, err)
+		_, err = s.Audit("in the middle", "", "", nil) // the reader holds no lock
 		must(t, err)
 		break
 	}

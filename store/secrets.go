@@ -39,18 +39,16 @@ func (s *Store) Masked(secret string) string { return clean.Masked + s.Hash(secr
 // key is the key of Hash, read or made at its first use.
 func (s *Store) key() []byte {
 	s.hashKeyOnce.Do(func() {
-		read := func(t txn) error {
-			s.hashKey = clone(t.b(bMeta).Get([]byte(kHashKey)))
-			return nil
-		}
-		if s.view(read) == nil && s.hashKey != nil {
+		stored := func(t txn) []byte { return clone(t.b(bMeta).Get([]byte(kHashKey))) }
+		err := s.view(func(t txn) error { s.hashKey = stored(t); return nil })
+		if err == nil && s.hashKey != nil {
 			return
 		}
 		fresh := make([]byte, 32)
 		_, _ = rand.Read(fresh) // never fails (crypto/rand)
-		err := s.update(func(t txn) error {
-			if err := read(t); err != nil || s.hashKey != nil { // another process was faster
-				return err
+		err = s.update(func(t txn) error {
+			if s.hashKey = stored(t); s.hashKey != nil { // another process was faster
+				return nil
 			}
 			s.hashKey = fresh
 			return t.b(bMeta).Put([]byte(kHashKey), fresh) //nolint:wrapcheck // not shown

@@ -165,8 +165,10 @@ func TestValueTooLargeToKeepReplacesNothingByOldNews(t *testing.T) {
 
 func TestNegativesStayAndAreNotOverwritten(t *testing.T) {
 	s := open(t)
-	n := Negative{Gate: "e2e", Subject: digest.FromString("image"), Evidence: digest.FromString("e"), Key: "smoke",
-		At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "2 of 48 failed"}
+	n := Negative{
+		Gate: "e2e", Subject: digest.FromString("image"), Evidence: digest.FromString("e"), Key: "smoke",
+		At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "2 of 48 failed",
+	}
 	other := n
 	other.Subject = digest.FromString("other image")
 	must(t, s.Remember(n, other))
@@ -182,8 +184,10 @@ func TestNegativesStayAndAreNotOverwritten(t *testing.T) {
 
 func TestJournalKeepsOpenOperationsAndPrunesClosedOnes(t *testing.T) {
 	s := open(t)
-	op := Operation{ID: "0000", Service: "chat", State: Pending, Started: time.Unix(0, 0).UTC(), Data: json.RawMessage(`{"n":12345678901234567890}`),
-		Steps: []StepEntry{{Step: "copy", State: "started", At: time.Unix(1, 0).UTC()}}}
+	op := Operation{
+		ID: "0000", Service: "chat", State: Pending, Started: time.Unix(0, 0).UTC(), Data: json.RawMessage(`{"n":12345678901234567890}`),
+		Steps: []StepEntry{{Step: "copy", State: "started", At: time.Unix(1, 0).UTC()}},
+	}
 	must(t, s.PutOperation(op))
 	must(t, s.update(func(x txn) error { // closed ones, without 1,000 fsyncs
 		for i := range closedKept + 5 {

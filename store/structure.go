@@ -49,6 +49,7 @@ const (
 	noFreelist  = ^uint64(0)
 	manyFree    = 0xFFFF // the count of a free list that stands in its first entry
 	maxPageSize = 16 << 20
+	maxHeight   = 40 // levels of a tree: pages have two children or more
 )
 
 var order = binary.NativeEndian
@@ -140,8 +141,11 @@ func (t *tree) page(id uint64) (page, error) {
 		return page{}, damage(fmt.Sprintf("page %d is another page", id))
 	}
 	p := page{flags: order.Uint16(body[8:]), count: int(order.Uint16(body[10:])), body: body}
-	if overflow > 0 && p.flags&branchFlag != 0 { // more children than fit into one page
-		p.body = make([]byte, max(t.pageSize, pageHeader+p.count*elementSize))
+	if p.flags&branchFlag == 0 {
+		return p, nil
+	}
+	if size := pageHeader + p.count*elementSize; size > len(body) { // with its overflow
+		p.body = make([]byte, size)
 		return p, t.read(id, p.body)
 	}
 	return p, nil
@@ -164,33 +168,42 @@ func (t *tree) claim(id uint64) error {
 }
 
 // walk visits the inner pages from id downwards and calls leaf for each leaf.
-// Leaves are all at one level, so the first child tells what its siblings are.
+// Leaves are all at one level, so the way along the first children tells where,
+// and no leaf has to be read.
 func (t *tree) walk(id uint64, leaf func(uint64)) error {
+	height, at := 0, id
+	for ; ; height++ {
+		p, err := t.page(at)
+		if err != nil {
+			return err
+		}
+		if p.flags&branchFlag == 0 {
+			return t.descend(id, height, leaf)
+		}
+		if p.count == 0 || height == maxHeight {
+			return damage(fmt.Sprintf("page %d has no leaves", id))
+		}
+		at = p.child(0)
+	}
+}
+
+func (t *tree) descend(id uint64, height int, leaf func(uint64)) error {
 	if err := t.claim(id); err != nil {
 		return err
+	}
+	if height == 0 {
+		leaf(id)
+		return nil
 	}
 	p, err := t.page(id)
 	if err != nil {
 		return err
 	}
 	if p.flags&branchFlag == 0 {
-		leaf(id)
-		return nil
-	}
-	if p.count == 0 || len(p.body) < pageHeader+p.count*elementSize {
-		return damage(fmt.Sprintf("page %d has no place for its children", id))
-	}
-	first, err := t.page(p.child(0))
-	if err != nil {
-		return err
+		return damage(fmt.Sprintf("page %d is at the wrong level", id))
 	}
 	for i := range p.count {
-		if first.flags&branchFlag != 0 {
-			err = t.walk(p.child(i), leaf)
-		} else if err = t.claim(p.child(i)); err == nil {
-			leaf(p.child(i))
-		}
-		if err != nil {
+		if err := t.descend(p.child(i), height-1, leaf); err != nil {
 			return err
 		}
 	}

@@ -168,21 +168,18 @@ func (f *fetcher) entry(ctx context.Context, n name, contents map[digest.Digest]
 func (f *fetcher) locate(ctx context.Context, e *entry) error {
 	began := time.Now()
 	m, err := f.registry.Manifest(ctx, f.repo, e.tag)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-		return err //nolint:wrapcheck // nobody is told: it was removed after it was listed
-	case err != nil && passing(err, began):
+	if err != nil && (passing(err, began) || errors.Is(err, registry.ErrNotFound)) {
 		return fmt.Errorf("read %s of the ledger: %w", e.tag, err)
+	}
+	if err == nil {
+		e.Manifest = m.Descriptor.Digest
+		e.Bundle, e.Size, err = bundleOf(m.Raw)
+	}
+	switch {
 	case err != nil:
-		e.problem = clean.Text("its manifest cannot be read: " + err.Error())
-		return nil
-	}
-	e.Manifest = m.Descriptor.Digest
-	if e.Bundle, e.Size, err = bundleOf(m.Raw); err == nil && !e.pins(e.Manifest) {
-		err = fmt.Errorf("its tag names another manifest than %s", e.Manifest)
-	}
-	if err != nil {
-		e.problem = clean.Text(err.Error())
+		e.problem = clean.Text("its manifest is no entry: " + err.Error())
+	case !e.pins(e.Manifest):
+		e.problem = "its tag names another manifest than " + e.Manifest.String()
 	}
 	return nil
 }

@@ -113,10 +113,12 @@ var start = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func minutes(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
 
 func (w *world) promotion(to, previous string, minute int) evidence.PromotionPredicate {
-	p := evidence.PromotionPredicate{Action: "promote", Service: "chat", Channel: "live",
+	p := evidence.PromotionPredicate{
+		Action: "promote", Service: "chat", Channel: "live",
 		From:  evidence.Place{URI: "staging.example.com/chat", Digest: image(to)},
 		To:    evidence.Place{URI: w.prod.String(), Digest: image(to), Tags: []string{"live"}},
-		Actor: evidence.Identity{ID: "owner@example.com"}, Reason: "release", StartedOn: minutes(minute)}
+		Actor: evidence.Identity{ID: "owner@example.com"}, Reason: "release", StartedOn: minutes(minute),
+	}
 	if previous != "" {
 		p.Previous.Digest = image(previous)
 	}
@@ -138,8 +140,10 @@ func (l *laptop) append(p evidence.PromotionPredicate) Record {
 
 func (l *laptop) complete(r Record, minute int) {
 	l.w.t.Helper()
-	must(l.w.t, l.Complete(context.Background(), l.signer, r, evidence.CompletionPredicate{Outcome: evidence.OutcomeDone,
-		Actor: evidence.Identity{ID: "owner@example.com"}, FinishedOn: minutes(minute), Seconds: 60}))
+	must(l.w.t, l.Complete(context.Background(), l.signer, r, evidence.CompletionPredicate{
+		Outcome: evidence.OutcomeDone,
+		Actor:   evidence.Identity{ID: "owner@example.com"}, FinishedOn: minutes(minute), Seconds: 60,
+	}))
 }
 
 // promote is a whole promotion of the ledger's part.
@@ -152,8 +156,10 @@ func (l *laptop) promote(to, previous string, minute int) Record {
 
 func (l *laptop) quarantine(of string, minute int, lifts digest.Digest, platforms ...digest.Digest) digest.Digest {
 	l.w.t.Helper()
-	p := evidence.QuarantinePredicate{Digest: image(of), Platforms: platforms, Prod: l.w.prod.String(), Reason: of + " loses messages",
-		Actor: evidence.Identity{ID: "owner@example.com"}, DecidedOn: minutes(minute)}
+	p := evidence.QuarantinePredicate{
+		Digest: image(of), Platforms: platforms, Prod: l.w.prod.String(), Reason: of + " loses messages",
+		Actor: evidence.Identity{ID: "owner@example.com"}, DecidedOn: minutes(minute),
+	}
 	p.Lifts.Digest = lifts
 	dg, err := l.Quarantine(context.Background(), l.signer, p)
 	must(l.w.t, err)

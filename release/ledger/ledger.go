@@ -64,7 +64,14 @@ func (l *Ledger) Repository() registry.Repository { return l.repo }
 // noCache remembers nothing.
 type noCache struct{}
 
-func (noCache) Content(digest.Digest) ([]byte, error)      { return nil, nil }
-func (noCache) PutContent(...[]byte) error                 { return nil }
+// Content knows nothing.
+func (noCache) Content(digest.Digest) ([]byte, error) { return nil, nil }
+
+// PutContent keeps nothing.
+func (noCache) PutContent(...[]byte) error { return nil }
+
+// Snapshot finds nothing.
 func (noCache) Snapshot(string, string, any) (bool, error) { return false, nil }
-func (noCache) PutSnapshot(string, string, any) error      { return nil }
+
+// PutSnapshot keeps nothing.
+func (noCache) PutSnapshot(string, string, any) error { return nil }

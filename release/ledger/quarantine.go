@@ -90,9 +90,13 @@ func impliedBy(records []Record) []Quarantine {
 			if p.Digest == "" {
 				continue
 			}
-			out = append(out, Quarantine{Tag: r.Tag, Digest: r.Digest, Verified: true, Signer: r.Signer, Missing: r.Missing, implied: true,
-				Predicate: evidence.QuarantinePredicate{Digest: p.Digest, Prod: r.Predicate.To.URI, Actor: r.Predicate.Actor,
-					Reason: cmp.Or(r.Predicate.Reason, "left by "+r.Predicate.Action), DecidedOn: r.At()}})
+			out = append(out, Quarantine{
+				Tag: r.Tag, Digest: r.Digest, Verified: true, Signer: r.Signer, Missing: r.Missing, implied: true,
+				Predicate: evidence.QuarantinePredicate{
+					Digest: p.Digest, Prod: r.Predicate.To.URI, Actor: r.Predicate.Actor,
+					Reason: cmp.Or(r.Predicate.Reason, "left by "+r.Predicate.Action), DecidedOn: r.At(),
+				},
+			})
 		}
 	}
 	return out

@@ -134,8 +134,10 @@ func (c court) quarantine(e entry) func(evidence.QuarantinePredicate, evidence.S
 // record makes a Record of an entry.
 func (c court) record(e entry) Record {
 	v := judge(c, e, evidence.Promotion, c.promotion(e))
-	r := Record{Number: e.number, Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "",
-		Signer: v.signer, Problem: v.problem, Missing: e.missing}
+	r := Record{
+		Number: e.number, Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "",
+		Signer: v.signer, Problem: v.problem, Missing: e.missing,
+	}
 	if r.Verified && r.Signer != "" && r.Signer != r.Predicate.Actor.ID {
 		r.Problem = clean.Text(fmt.Sprintf("it says that %s acted, the signature is that of %s", r.Predicate.Actor.ID, r.Signer))
 	}
@@ -144,8 +146,10 @@ func (c court) record(e entry) Record {
 
 func (c court) quarantined(e entry) Quarantine {
 	v := judge(c, e, evidence.Quarantine, c.quarantine(e))
-	return Quarantine{Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "", Signer: v.signer,
-		Problem: v.problem, Missing: e.missing, image: e.image, unreadable: e.raw == nil}
+	return Quarantine{
+		Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "", Signer: v.signer,
+		Problem: v.problem, Missing: e.missing, image: e.image, unreadable: e.raw == nil,
+	}
 }
 
 // claim is what an entry says that is not believed: the few fields that
@@ -169,8 +173,10 @@ func claim[T any](item evidence.Item) (out T) {
 	case *evidence.QuarantinePredicate:
 		var p evidence.QuarantinePredicate
 		if json.Unmarshal(statement.Predicate, &p) == nil {
-			*v = evidence.QuarantinePredicate{Digest: valid(p.Digest), Prod: clean.Text(p.Prod), Reason: clean.Text(p.Reason),
-				Actor: evidence.Identity{ID: clean.Text(p.Actor.ID)}, DecidedOn: p.DecidedOn, Lifts: p.Lifts}
+			*v = evidence.QuarantinePredicate{
+				Digest: valid(p.Digest), Prod: clean.Text(p.Prod), Reason: clean.Text(p.Reason),
+				Actor: evidence.Identity{ID: clean.Text(p.Actor.ID)}, DecidedOn: p.DecidedOn, Lifts: p.Lifts,
+			}
 		}
 	}
 	return out

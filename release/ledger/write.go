@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,11 +75,11 @@ func (l *Ledger) head(ctx context.Context, p evidence.PromotionPredicate) (diges
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return "", 0, fmt.Errorf("look for the newest record in the ledger %s: %w", l.repo, err)
 	}
-	for tag := range l.loadIndex() { // a number that was seen is not given out again
-		if !slices.Contains(tags, tag) {
-			tags = append(tags, tag)
-		}
+	known := l.loadIndex()
+	for _, tag := range tags {
+		delete(known, tag)
 	}
+	tags = slices.AppendSeq(tags, maps.Keys(known)) // a number that was seen is not given out again
 	names := sortTags(tags, p.Channel).records
 	if len(names) == 0 {
 		return "", 0, nil
@@ -129,8 +130,10 @@ func (l *Ledger) Publish(ctx context.Context, d Draft) error {
 			return l.unwritten(d, err)
 		}
 	}
-	m := registry.Manifest{Raw: d.Manifest, Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest,
-		ArtifactType: evidence.BundleMediaType, Digest: d.Digest, Size: int64(len(d.Manifest))}}
+	m := registry.Manifest{Raw: d.Manifest, Descriptor: ocispec.Descriptor{
+		MediaType:    ocispec.MediaTypeImageManifest,
+		ArtifactType: evidence.BundleMediaType, Digest: d.Digest, Size: int64(len(d.Manifest)),
+	}}
 	err := l.registry.PutManifest(ctx, l.repo, d.Tag, m)
 	if err == nil {
 		l.learn(d)
