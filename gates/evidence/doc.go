@@ -18,5 +18,6 @@
 //
 // Files: evidence.go (words), predicates.go (our predicates), strict.go (what
 // JSON may look like), envelope.go (bundle and DSSE), verify.go, signedtime.go,
-// keys.go, sign.go, manifest.go.
+// keys.go, sign.go, manifest.go,
+// simplesigning.go (cosign v2's bare signatures).
 package evidence

@@ -16,6 +16,13 @@ type Envelope struct {
 	payload []byte
 	sig     []byte
 	signed  message
+	parsed  *parsed // of the payload, after its signature was found good
+}
+
+// parsed is what came of parsing a payload.
+type parsed struct {
+	statement Statement
+	err       error
 }
 
 // Open reads the outer form of an item, strictly, and nothing of its statement.
@@ -28,6 +35,8 @@ func Open(item Item) (*Envelope, error) {
 	case Bundle, DSSE:
 	case BuildKit:
 		return nil, fmt.Errorf("%w: BuildKit does not sign its attestations", ErrUnsigned)
+	case SimpleSigning:
+		return nil, fmt.Errorf("%w: a bare signature states nothing", ErrUnsupported)
 	case Other:
 		return nil, fmt.Errorf("%w: no Sigstore bundle and no DSSE envelope", ErrUnsigned)
 	default:

@@ -43,6 +43,10 @@ const (
 	DSSE     Form = "dsse"     // a layer of the .att tag (cosign v2)
 	BuildKit Form = "buildkit" // an unsigned in-toto statement inside the index
 	Other    Form = "other"    // any other referrer: shown, never read
+
+	// SimpleSigning is a layer of the .sig tag (cosign v2). No gate reads it;
+	// it may travel to prod if a trusted key made it.
+	SimpleSigning Form = "simple-signing"
 )
 
 // Item is one piece of evidence as found in a registry. Everything but Raw is
@@ -55,6 +59,7 @@ type Item struct {
 	ArtifactType  string
 	PredicateType string // as annotated
 	Raw           []byte // bundle, envelope or statement; nil if it was not read
+	Signature     string // of the form SimpleSigning: the layer's annotation SignatureAnnotation
 	Problem       string // why it could not be read; then it is an error, never a pass
 }
 

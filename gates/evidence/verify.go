@@ -26,20 +26,16 @@ func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
 // Verify is as the function of the same name; one Envelope may be asked about
 // several groups without being read again.
 func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
-	var statement *Statement
 	var expired error
 	for _, m := range membersOf(group) {
 		if !e.signed.signedBy(m.key.Public, e.sig) {
 			continue
 		}
-		if statement == nil {
-			s, err := ParseStatement(e.payload)
-			if err != nil {
-				return Verified{}, err
-			}
-			statement = &s
+		statement, err := e.statement()
+		if err != nil {
+			return Verified{}, err
 		}
-		v := Verified{Item: e.item, Statement: *statement, Key: m.key, Person: m.id, Group: group.Name}
+		v := Verified{Item: e.item, Statement: statement, Key: m.key, Person: m.id, Group: group.Name}
 		if expired = v.inWindow(now); expired == nil {
 			return v, nil
 		}
@@ -48,6 +44,15 @@ func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
 		return Verified{}, expired
 	}
 	return Verified{}, notSignedBy(group)
+}
+
+// statement parses the payload, once. Call it only after a signature was found good.
+func (e *Envelope) statement() (Statement, error) {
+	if e.parsed == nil {
+		s, err := ParseStatement(e.payload)
+		e.parsed = &parsed{s, err}
+	}
+	return e.parsed.statement, e.parsed.err
 }
 
 // notSignedBy says why no key of group fits.

@@ -109,8 +109,8 @@ func SeverityWord(s config.Severity) string {
 	return "unknown"
 }
 
-// bySeverity is the order of findings: worst first, then fixable, then by name.
-func bySeverity(a, b Finding) int {
+// Worse is the order of findings: worst first, then fixable, then by name.
+func Worse(a, b Finding) int {
 	return cmp.Or(
 		cmp.Compare(b.Severity, a.Severity),
 		cmp.Compare(boolToInt(a.Fixed == ""), boolToInt(b.Fixed == "")),
@@ -136,7 +136,7 @@ func (s *Scan) finish(raw []byte) (Scan, error) {
 	for i := range s.Findings {
 		s.Findings[i].clean()
 	}
-	slices.SortStableFunc(s.Findings, bySeverity)
+	slices.SortStableFunc(s.Findings, Worse)
 	s.Scanner, s.Version, s.URI, s.Raw = name(s.Scanner), name(s.Version), name(s.URI), raw
 	return *s, nil
 }

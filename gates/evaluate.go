@@ -1,0 +1,177 @@
+package gates
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// evaluation is one run of Evaluate.
+type evaluation struct {
+	policy    Policy
+	in        Input
+	reader    *reader
+	negatives []Negative
+}
+
+// Evaluate judges a candidate. It is a pure function, and safe for concurrent use.
+//
+// Checks come in a fixed order: e2e, scan, base-image, sign-off, freeze, then
+// those of other gates that are configured. A quarantine is the first word of
+// the verdict, and a last check that gives the reason.
+func Evaluate(p Policy, in Input) Verdict {
+	e := &evaluation{policy: p, in: in, reader: newReader(in)}
+	g := p.Service.Gates
+	checks := []Check{
+		e.gate(E2E, g.E2E != nil, e.e2e),
+		e.gate(Scan, g.Scan != nil, e.scan),
+		e.gate(BaseImage, g.BaseImage != nil, e.baseImage),
+		e.gate(SignOff, g.SignOff != nil, e.signOff),
+		e.gate(FreezeGate, len(g.Freeze) > 0, e.freeze),
+	}
+	checks = append(checks, e.others()...)
+	if c, ok := e.quarantine(); ok {
+		checks = append(checks, c)
+	}
+	for i := range checks {
+		checks[i].tidy()
+	}
+	slices.SortFunc(e.negatives, compareNegatives)
+	e.negatives = slices.Compact(e.negatives)
+	return Verdict{State: e.state(checks), Checks: checks, Negatives: e.negatives}
+}
+
+// compareNegatives orders negatives, so that a verdict does not depend on the order of the evidence.
+func compareNegatives(a, b Negative) int {
+	return cmp.Or(
+		cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Key, b.Key), a.At.Compare(b.At),
+		cmp.Compare(a.Evidence, b.Evidence), cmp.Compare(a.Reason, b.Reason),
+	)
+}
+
+// state is the verdict in one word.
+func (e *evaluation) state(checks []Check) State {
+	blocked := slices.ContainsFunc(checks, func(c Check) bool { return !c.Status.Passes() })
+	switch {
+	case e.in.Quarantined != "":
+		return Quarantined
+	case e.in.Prod != "" && e.in.Prod == e.in.Candidate:
+		return InProd
+	case blocked:
+		return Blocked
+	}
+	return Ready
+}
+
+// gate runs one gate unless it is off or not configured.
+func (e *evaluation) gate(name string, configured bool, run func() Check) Check {
+	switch {
+	case slices.Contains(e.policy.Service.Gates.Off, name):
+		return Check{Gate: name, Status: Off, Summary: "off", Reasons: []string{name + " is switched off in the configuration"}}
+	case !configured:
+		return Check{Gate: name, Status: NotRequired, Summary: "none", Reasons: []string{name + " is not configured"}}
+	}
+	c := run()
+	c.Gate = name
+	return c
+}
+
+// others are the gates that this version does not have. One that is configured
+// is an error: whoever wrote it relies on it.
+func (e *evaluation) others() []Check {
+	g := e.policy.Service.Gates
+	var checks []Check
+	add := func(name string, configured bool) {
+		if configured || slices.Contains(g.Off, name) {
+			checks = append(checks, e.gate(name, configured, func() Check {
+				return failed(Error, "not in this version", fmt.Sprintf(
+					"this version of Plimsoll does not have the gate %q, so it cannot tell; take it out of the configuration, or switch it off there (%s: off), which is shown", name, name))
+			}))
+		}
+	}
+	add(Soak, g.Soak != nil)
+	for _, c := range g.Custom {
+		add(c.Name, true)
+	}
+	return checks
+}
+
+// quarantine is the check of a candidate that must not be promoted.
+func (e *evaluation) quarantine() (Check, bool) {
+	switch {
+	case e.in.Quarantined != "":
+		c := failed(Fail, "quarantined", e.in.Quarantined)
+		c.Gate = QuarantineOut
+		return c, true
+	case e.in.QuarantineErr != nil:
+		c := failed(Error, "unknown", fmt.Sprintf("it cannot be told whether the candidate is quarantined: %v", e.in.QuarantineErr))
+		c.Gate = QuarantineOut
+		return c, true
+	}
+	return Check{}, false
+}
+
+// failed is a check with one reason.
+func failed(status Status, summary string, reasons ...string) Check {
+	return Check{Status: status, Summary: summary, Reasons: reasons}
+}
+
+// ask gathers the evidence of a gate, or says why it cannot.
+func (e *evaluation) ask(signers []string, wants func(string) bool, about []digest.Digest) (found, *Check) {
+	if e.in.Listing != nil {
+		c := failed(Error, "unreadable", fmt.Sprintf("the evidence could not be read: %v", e.in.Listing))
+		return found{}, &c
+	}
+	groups, err := e.policy.groups(signers)
+	if err != nil {
+		c := failed(Error, "configuration", err.Error())
+		return found{}, &c
+	}
+	return e.reader.gather(question{groups, wants, about}), nil
+}
+
+// remember notes the negatives among rulings.
+func (e *evaluation) remember(gate string, rulings []ruling) {
+	e.negatives = append(e.negatives, negatives(gate, e.in, rulings)...)
+}
+
+// settle puts the deciding rulings of a gate together: the worst status wins,
+// and unreadable evidence blocks whatever else there is.
+func settle(decided []ruling, f found) Check {
+	c := Check{Status: Pass}
+	for _, r := range decided {
+		if severity(r.status) > severity(c.Status) {
+			c.Status = r.status
+		}
+	}
+	for _, r := range decided {
+		if r.status == c.Status || !r.status.Passes() {
+			c.Reasons = append(c.Reasons, r.reasons...)
+		}
+		if r.evidence != "" {
+			c.Evidence = append(c.Evidence, r.evidence)
+		}
+	}
+	if len(f.broken) > 0 {
+		c.Status, c.Summary = Error, "error"
+		c.Reasons = append(slices.Clone(f.broken), c.Reasons...)
+	}
+	if c.Status == Missing || c.Status == Stale {
+		c.Reasons = append(c.Reasons, atMost(f.rejected)...)
+	}
+	return c
+}
+
+// tidy makes a check what the contract says: lists that are never null, evidence once and in order.
+func (c *Check) tidy() {
+	if c.Reasons == nil {
+		c.Reasons = []string{}
+	}
+	slices.Sort(c.Evidence)
+	c.Evidence = slices.Compact(c.Evidence)
+	if c.Evidence == nil {
+		c.Evidence = []digest.Digest{}
+	}
+}

@@ -1,0 +1,243 @@
+package gates
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config"
+	"plimsoll/config/clean"
+	"plimsoll/gates/evidence"
+)
+
+// maxSkew is how far in the future a signed time may lie.
+const maxSkew = 5 * time.Minute
+
+// maxReasons is how many lines of one kind a check gives.
+const maxReasons = 50
+
+// reader reads the evidence of one candidate, each item once for all gates.
+type reader struct {
+	now       time.Time
+	candidate digest.Digest
+	subjects  []digest.Digest // the candidate and its platforms
+	items     []opened
+}
+
+// opened is an item with its outer form, or why it has none.
+type opened struct {
+	item     evidence.Item
+	envelope *evidence.Envelope
+	err      error
+}
+
+// newReader opens all items, in an order that does not depend on the listing.
+// What the listing has twice is read once.
+func newReader(in Input) *reader {
+	r := &reader{now: in.Now, candidate: in.Candidate, subjects: []digest.Digest{in.Candidate}}
+	for _, p := range in.Platforms {
+		if p.Digest != in.Candidate {
+			r.subjects = append(r.subjects, p.Digest)
+		}
+	}
+	items := slices.Clone(in.Evidence)
+	slices.SortFunc(items, compareItems)
+	items = slices.CompactFunc(items, func(a, b evidence.Item) bool { return compareItems(a, b) == 0 })
+	for _, item := range items {
+		o := opened{item: item}
+		o.envelope, o.err = evidence.Open(item)
+		r.items = append(r.items, o)
+	}
+	return r
+}
+
+// compareItems orders items by all that makes one differ from another.
+func compareItems(a, b evidence.Item) int {
+	return cmp.Or(
+		cmp.Compare(a.Manifest, b.Manifest), cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Form, b.Form),
+		cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Problem, b.Problem),
+		cmp.Compare(a.PredicateType, b.PredicateType), cmp.Compare(a.ArtifactType, b.ArtifactType), cmp.Compare(a.Signature, b.Signature), bytes.Compare(a.Raw, b.Raw),
+	)
+}
+
+// proof is a statement that counts for a gate: verified with the gate's keys,
+// of its predicate type, about the candidate or one of its platforms.
+type proof struct {
+	evidence.Verified
+	at time.Time // signed; zero without one
+}
+
+// id names the statement for good: its manifest, or, in an .att tag whose
+// manifest changes with every addition, its layer.
+func (p proof) id() digest.Digest { return identify(p.Item) }
+
+// identify names an item for good.
+func identify(item evidence.Item) digest.Digest {
+	if item.Layer != "" && (item.Form == evidence.DSSE || item.Manifest == "") {
+		return item.Layer
+	}
+	return item.Manifest
+}
+
+// question is what a gate asks for.
+type question struct {
+	groups []config.Group
+	wants  func(predicateType string) bool
+	about  []digest.Digest
+}
+
+// found is what a reader has for a gate.
+type found struct {
+	proofs   []proof
+	rejected []string // statements that do not count, each with the reason
+	broken   []string // what blocks: unreadable, signed but malformed, dated tomorrow
+}
+
+// gather finds the statements that count for q.
+func (r *reader) gather(q question) found {
+	var f found
+	for _, o := range r.items {
+		if o.err != nil {
+			f.unopened(o, q)
+			continue
+		}
+		v, err := verifyAny(o.envelope, q.groups, r.now)
+		switch {
+		case errors.Is(err, evidence.ErrMalformed):
+			f.broken = append(f.broken, fmt.Sprintf("%s is signed by a key of this gate, but %v", label(o.item), err))
+		case err != nil:
+			f.reject(o.item, err.Error())
+		default:
+			f.consider(v, q, r.now)
+		}
+	}
+	return f
+}
+
+// unopened says what an item is that could not even be opened.
+func (f *found) unopened(o opened, q question) {
+	switch {
+	case errors.Is(o.err, evidence.ErrUnreadable):
+		// The hint only spares gates that it does not concern; nothing passes by it.
+		if o.item.PredicateType == "" || q.wants(o.item.PredicateType) {
+			f.broken = append(f.broken, fmt.Sprintf("%s %v", label(o.item), o.err))
+		}
+	case o.item.Form == evidence.BuildKit:
+		// Part of the image; the base-image gate reads it on its own terms.
+	default:
+		f.reject(o.item, o.err.Error())
+	}
+}
+
+// consider takes a verified statement if it is what q asks for.
+func (f *found) consider(v evidence.Verified, q question, now time.Time) {
+	if !q.wants(v.Statement.PredicateType) {
+		f.reject(v.Item, fmt.Sprintf("another predicate: %s, signed by %s", clean.Text(v.Statement.PredicateType), v.Group))
+		return
+	}
+	if !slices.ContainsFunc(q.about, v.About) {
+		f.reject(v.Item, fmt.Sprintf("%v: signed by %s, but about %s", evidence.ErrWrongSubject, v.Group, subjectsOf(v.Statement)))
+		return
+	}
+	at, err := v.SignedTime()
+	switch {
+	case err != nil:
+		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(v.Item), v.Group, err))
+	case at.After(now.Add(maxSkew)):
+		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s, is dated %s, which is in the future: check the clock of the signer, and of this machine",
+			label(v.Item), v.Group, moment(at)))
+	default:
+		f.proofs = append(f.proofs, proof{v, at})
+	}
+}
+
+// reject notes why an item does not count.
+func (f *found) reject(item evidence.Item, why string) {
+	f.rejected = append(f.rejected, label(item)+": "+why)
+}
+
+// verifyAny tries the groups in order. Of several errors the most telling is kept.
+func verifyAny(e *evidence.Envelope, groups []config.Group, now time.Time) (evidence.Verified, error) {
+	var worst error
+	for _, g := range groups {
+		v, err := e.Verify(g, now)
+		if err == nil {
+			return v, nil
+		}
+		if worst == nil || errors.Is(worst, evidence.ErrWrongSigner) {
+			worst = err
+		}
+	}
+	if len(groups) > 1 && errors.Is(worst, evidence.ErrWrongSigner) {
+		return evidence.Verified{}, fmt.Errorf("%w: no key of %s made its signature", evidence.ErrWrongSigner, groupNames(groups))
+	}
+	return evidence.Verified{}, worst
+}
+
+// groupNames lists groups for people.
+func groupNames(groups []config.Group) string {
+	names := make([]string, 0, len(groups))
+	for _, g := range groups {
+		names = append(names, g.Name)
+	}
+	return list(names, "or")
+}
+
+// list joins names for people.
+func list(names []string, word string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " " + word + " " + names[len(names)-1]
+}
+
+// label names an item for people: what it claims to be, and where it is.
+func label(item evidence.Item) string {
+	kind := item.PredicateType
+	if kind == "" {
+		kind = item.ArtifactType
+	}
+	if kind == "" {
+		kind = string(item.Form)
+	}
+	return fmt.Sprintf("%s %s", clean.Text(kind), short(identify(item)))
+}
+
+// short is the first 12 hex digits of a digest.
+func short(d digest.Digest) string {
+	_, hex, ok := strings.Cut(d.String(), ":")
+	if !ok {
+		return clean.Text(d.String())
+	}
+	return clean.Text(hex[:min(12, len(hex))])
+}
+
+// subjectsOf names what a statement is about.
+func subjectsOf(s evidence.Statement) string {
+	names := make([]string, 0, 3)
+	for _, subject := range s.Subject[:min(3, len(s.Subject))] {
+		for algorithm, hex := range subject.Digest {
+			names = append(names, clean.Text(algorithm+":"+hex))
+			break
+		}
+	}
+	slices.Sort(names)
+	return list(names, "and")
+}
+
+// moment writes a time for people.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// atMost cuts a list of reasons and says how many are left.
+func atMost(reasons []string) []string {
+	if len(reasons) <= maxReasons {
+		return reasons
+	}
+	return append(slices.Clone(reasons[:maxReasons]), fmt.Sprintf("and %d more", len(reasons)-maxReasons))
+}
