@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"plimsoll/gates/evidence"
 	"plimsoll/release"
 )
 
@@ -134,6 +135,9 @@ func (m *model) onSubject(a action) tea.Cmd {
 		m.dialog = newPromote(d, sub)
 	case actQuarant:
 		m.dialog = newQuarantine(d, sub)
+	case actFinish:
+		p, _ := d.open(sub.service)
+		m.dialog = newFinish(d, p)
 	case actCancel:
 		m.dialog = newCancel(d)
 	case actRollback:
@@ -240,11 +244,19 @@ func (m *model) confirmed(in intent) tea.Cmd {
 		return m.start(one, func(ctx context.Context, report func(release.Progress)) (release.Outcome, error) {
 			return m.reader.backend.Rollback(ctx, in.request, report) //nolint:wrapcheck // shown as it is
 		})
+	case doFinish:
+		return m.start(in.what, func(ctx context.Context, report func(release.Progress)) (release.Outcome, error) {
+			return m.reader.backend.Resume(ctx, in.id, report) //nolint:wrapcheck // shown as it is
+		})
 	case doApprove:
-		verb := map[string]string{"APPROVED": "approved", "REJECTED": "rejected"}[in.request.Decision]
+		verb := map[string]string{evidence.Approved: "approved", evidence.Rejected: "rejected"}[in.request.Decision]
 		return m.write("signing: "+short(in.request.Digest)+" is being "+verb, "signing off "+short(in.request.Digest), func(ctx context.Context) (string, error) {
 			out, err := m.reader.backend.Approve(ctx, in.request)
-			return fmt.Sprintf("%s %s of %s as %s", verb, short(in.request.Digest), in.request.Service, out.Reviewer), err
+			said := fmt.Sprintf("%s %s of %s as %s", verb, short(in.request.Digest), in.request.Service, out.Reviewer)
+			if out.Warning != "" {
+				said += "; " + out.Warning
+			}
+			return said, err
 		})
 	case doQuarantine:
 		return m.write("signing a quarantine", "quarantining "+short(in.request.Digest), func(ctx context.Context) (string, error) {
@@ -260,7 +272,7 @@ func (m *model) confirmed(in intent) tea.Cmd {
 	return nil
 }
 
-func quarantineWords(r quarantineRequest, out quarantined) string {
+func quarantineWords(r release.QuarantineRequest, out release.Quarantined) string {
 	switch {
 	case out.Unchanged && r.Lift:
 		return short(r.Digest) + " was not quarantined"

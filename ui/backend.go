@@ -28,8 +28,10 @@ type Backend interface {
 	Targets(ctx context.Context, service string) ([]release.Target, error)
 	History(ctx context.Context, service string) ([]release.Entry, error)
 
-	Approve(ctx context.Context, r approveRequest) (signOff, error)
-	Quarantine(ctx context.Context, r quarantineRequest) (quarantined, error)
-	Promote(ctx context.Context, r promoteRequest, report func(release.Progress)) (release.Outcome, error)
-	Rollback(ctx context.Context, r rollbackRequest, report func(release.Progress)) (release.Outcome, error)
+	Approve(ctx context.Context, r release.ApproveRequest) (release.SignOff, error)
+	Quarantine(ctx context.Context, r release.QuarantineRequest) (release.Quarantined, error)
+	Promote(ctx context.Context, r release.PromoteRequest, report func(release.Progress)) (release.Outcome, error)
+	// Resume finishes an operation that an earlier start left open.
+	Resume(ctx context.Context, id string, report func(release.Progress)) (release.Outcome, error)
+	Rollback(ctx context.Context, r release.RollbackRequest, report func(release.Progress)) (release.Outcome, error)
 }

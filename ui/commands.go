@@ -57,6 +57,8 @@ type reply[T any] struct {
 	use   use
 	at    time.Time
 	err   *problem
+	// merge makes the best of a value that an error came with and the one before; nil keeps the one before.
+	merge func(before, now T) T
 }
 
 // use says what a reply is good for.
@@ -90,6 +92,8 @@ func (r reply[T]) settle(now time.Time) bool {
 		}
 	case r.use == useFallback && !s.have:
 		s.value, s.have, s.whole, s.at = r.value, true, false, now
+	case r.use == useFallback && r.merge != nil:
+		s.value = r.merge(s.value, r.value)
 	}
 	if r.err != nil {
 		s.fails++
@@ -112,7 +116,7 @@ func newReader(ctx context.Context, b Backend) reader {
 
 // ask makes the command for one question and notes in its slot that it is
 // under way. A question that it supersedes is cancelled.
-func ask[T any](r reader, s *slot[T], now time.Time, what string, get func(ctx context.Context) (T, use, time.Time, error)) tea.Cmd {
+func ask[T any](r reader, s *slot[T], now time.Time, what string, merge func(before, now T) T, get func(ctx context.Context) (T, use, time.Time, error)) tea.Cmd {
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -128,7 +132,7 @@ func ask[T any](r reader, s *slot[T], now time.Time, what string, get func(ctx c
 		case <-ctx.Done():
 			return nil
 		}
-		out := reply[T]{to: s, gen: gen}
+		out := reply[T]{to: s, gen: gen, merge: merge}
 		var err error
 		out.value, err = guarded(func() (v T, err error) {
 			v, out.use, out.at, err = get(ctx)
@@ -156,7 +160,7 @@ func cached[T any](s *slot[T], get func() (T, bool)) tea.Cmd {
 
 // list reads a service. An unreadable service is an answer with an error in it.
 func (r reader) list(s *slot[release.ServiceView], now time.Time, service string) tea.Cmd {
-	return ask(r, s, now, "reading "+service, func(ctx context.Context) (release.ServiceView, use, time.Time, error) {
+	return ask(r, s, now, "reading "+service, mergeList, func(ctx context.Context) (release.ServiceView, use, time.Time, error) {
 		v, err := r.backend.List(ctx, service)
 		switch {
 		case err == nil && v.Error != "":
@@ -168,15 +172,26 @@ func (r reader) list(s *slot[release.ServiceView], now time.Time, service string
 	})
 }
 
+// mergeList keeps the candidates of before where staging could not be read,
+// and what prod runs where prod could not be read: with staging down, a
+// rollback still has to see what it leaves.
+func mergeList(before, now release.ServiceView) release.ServiceView {
+	if now.Prod.Digest == nil {
+		return before
+	}
+	before.Prod, before.Warnings = now.Prod, now.Warnings
+	return before
+}
+
 func (r reader) gates(s *slot[release.Verdict], now time.Time, q query) tea.Cmd {
-	return ask(r, s, now, "reading the evidence of "+short(q.digest), func(ctx context.Context) (release.Verdict, use, time.Time, error) {
+	return ask(r, s, now, "reading the evidence of "+short(q.digest), nil, func(ctx context.Context) (release.Verdict, use, time.Time, error) {
 		v, err := r.backend.Gates(ctx, q.service, q.digest)
 		return v, useWhole, time.Time{}, err //nolint:wrapcheck // shown as it is
 	})
 }
 
 func (r reader) diff(s *slot[diff.Diff], now time.Time, q query) tea.Cmd {
-	return ask(r, s, now, "comparing "+short(q.digest)+" with prod", func(ctx context.Context) (diff.Diff, use, time.Time, error) {
+	return ask(r, s, now, "comparing "+short(q.digest)+" with prod", nil, func(ctx context.Context) (diff.Diff, use, time.Time, error) {
 		from := &q.from
 		if q.fromNone {
 			from = nil
@@ -187,7 +202,7 @@ func (r reader) diff(s *slot[diff.Diff], now time.Time, q query) tea.Cmd {
 }
 
 func (r reader) targets(s *slot[[]release.Target], now time.Time, q query) tea.Cmd {
-	cmd := ask(r, s, now, "reading what "+q.service+" can be rolled back to", func(ctx context.Context) ([]release.Target, use, time.Time, error) {
+	cmd := ask(r, s, now, "reading what "+q.service+" can be rolled back to", nil, func(ctx context.Context) ([]release.Target, use, time.Time, error) {
 		v, err := r.backend.Targets(ctx, q.service)
 		return v, usable(v, err), time.Time{}, err
 	})
@@ -195,7 +210,7 @@ func (r reader) targets(s *slot[[]release.Target], now time.Time, q query) tea.C
 }
 
 func (r reader) history(s *slot[[]release.Entry], now time.Time, q query) tea.Cmd {
-	cmd := ask(r, s, now, "reading the history", func(ctx context.Context) ([]release.Entry, use, time.Time, error) {
+	cmd := ask(r, s, now, "reading the history", nil, func(ctx context.Context) ([]release.Entry, use, time.Time, error) {
 		v, err := r.backend.History(ctx, q.service)
 		return v, usable(v, err), time.Time{}, err
 	})

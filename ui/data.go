@@ -152,7 +152,7 @@ func (d *data) list(service string) slot[release.ServiceView] {
 // shown is the prod digest that the console shows, and whether it knows it.
 func (d *data) shown(service string) (*digest.Digest, bool) {
 	l := d.list(service)
-	return l.value.Prod.Digest, l.have && l.whole
+	return l.value.Prod.Digest, l.have && (l.whole || l.value.Prod.Digest != nil)
 }
 
 // candidate is a digest of a service with the newest verdict on it: the list's

@@ -42,9 +42,19 @@ func overlay(base, box string, at extent) string {
 			break
 		}
 		under := fit(lines[y+i], at.w)
-		lines[y+i] = fit(ansi.Truncate(under, x, ""), x) + o + ansi.TruncateLeft(under, x+w, "")
+		lines[y+i] = fit(ansi.Truncate(under, x, ""), x) + o + rightOf(under, x+w, at.w)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// rightOf is what is right of column x in a line of w cells. A wide character
+// that x cuts in two becomes a space.
+func rightOf(s string, x, w int) string {
+	right := ansi.TruncateLeft(s, x, "")
+	if ansi.StringWidth(right) > w-x {
+		right = " " + ansi.TruncateLeft(s, x+1, "")
+	}
+	return right
 }
 
 // keyHints is the last line of a dialog.

@@ -3,6 +3,9 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates/evidence"
+	"plimsoll/release"
 )
 
 // approve asks for a decision on one candidate against one prod digest. Enter
@@ -59,19 +62,19 @@ func (a approve) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 	case "enter":
 		a.said = "enter decides nothing: y approves, r rejects"
 	case "y":
-		return a, a.decide("APPROVED")
+		return a, a.decide(evidence.Approved)
 	case "r":
 		if a.comment.text() == "" {
 			a.said, a.commenting = "say why it is rejected, then press enter and r", true
 			return a, nil
 		}
-		return a, a.decide("REJECTED")
+		return a, a.decide(evidence.Rejected)
 	}
 	return a, nil
 }
 
 func (a approve) decide(decision string) intent {
-	return doApprove{approveRequest{
+	return doApprove{release.ApproveRequest{
 		Service: a.service, Digest: a.digest, Decision: decision, Comment: a.comment.text(), Expect: &a.expect,
 	}}
 }

@@ -14,6 +14,7 @@ type confirm struct {
 	typed      input
 	reason     input
 	needReason string // why a reason is asked for; "" if it is optional
+	noReason   bool   // no reason is asked for
 	quarantine *bool  // nil: no such choice
 	focus      int    // 0 the name, 1 the reason, 2 the choice
 	said       string // why the latest enter did nothing
@@ -22,8 +23,11 @@ type confirm struct {
 }
 
 func (c confirm) fields() int {
-	if c.quarantine != nil {
+	switch {
+	case c.quarantine != nil:
 		return 3
+	case c.noReason:
+		return 1
 	}
 	return 2
 }
@@ -101,9 +105,12 @@ func (c confirm) view(_ *data, st *styles, at extent) string {
 	fixed := []string{
 		"",
 		st.paint(strong, name) + c.typed.view(st, c.focus == 0, w-len(name)),
-		st.paint(strong, why) + c.reason.view(st, c.focus == 1, w-len(why)),
 	}
-	hints := []string{"enter", "go on", "esc", "cancel", "tab", "next field"}
+	hints := []string{"enter", "go on", "esc", "cancel"}
+	if !c.noReason {
+		fixed = append(fixed, st.paint(strong, why)+c.reason.view(st, c.focus == 1, w-len(why)))
+		hints = append(hints, "tab", "next field")
+	}
 	if c.quarantine != nil {
 		mark := "[ ]"
 		if *c.quarantine {

@@ -7,6 +7,7 @@ import (
 
 	"plimsoll/gates"
 	"plimsoll/release"
+	"plimsoll/release/operation"
 )
 
 // What the dialogs freeze. Digests are whole, each on its own line, so that
@@ -28,11 +29,7 @@ func checkFacts(checks []gates.Check) []line {
 	lines := make([]line, 0, len(checks))
 	for _, c := range checks {
 		mark, tone := statusMark(c.Status)
-		head := string(c.Status)
-		if c.Summary != "" && c.Summary != head {
-			head += ": " + c.Summary
-		}
-		lines = append(lines, line{{mark + " ", tone}, {fit(c.Gate, 11), strong}, {head, tone}})
+		lines = append(lines, line{{mark + " ", tone}, {fit(c.Gate, 11), strong}, {statusWords(c), tone}})
 		if c.Gate == gates.SignOff || c.Status == gates.Waived {
 			for _, r := range c.Reasons {
 				if r != c.Summary {
@@ -65,10 +62,23 @@ func newPromote(d *data, s subject) dialog {
 		facts = append(facts, line{{"! ", warn}, {"a bigger change: " + b, plain}})
 	}
 	facts = append(facts, checkFacts(c.Checks)...)
-	request := promoteRequest{Service: s.service, Digest: s.digest, Expect: orNone(previous)}
+	request := release.PromoteRequest{Service: s.service, Digest: s.digest, Expect: orNone(previous)}
 	return confirm{title: "promote to PROD", name: s.service, facts: facts, then: func(c confirm) intent {
 		request.Reason = c.reason.text()
 		return doPromote{request: request, previous: previous}
+	}}
+}
+
+// newFinish asks for the confirmation that an open operation is to be finished.
+func newFinish(d *data, p operation.Pending) dialog {
+	previous, _ := d.shown(p.Service)
+	facts := append([]line{say(warn, "! %s", pendingWords(p)), nil}, moveFacts(d.service(p.Service), prodName(d, p.Service), previous, "", p.Digest)...)
+	for _, o := range p.Owed {
+		facts = append(facts, line{{"still owed: ", strong}, {o, plain}})
+	}
+	what := running{action: p.Action, service: p.Service, digest: p.Digest, previous: previous}
+	return confirm{title: "finish the " + p.Action, name: p.Service, facts: facts, noReason: true, then: func(confirm) intent {
+		return doFinish{id: p.ID, what: what}
 	}}
 }
 
@@ -84,7 +94,7 @@ func newRollback(d *data, s subject) dialog {
 		facts = append(facts, line{{"! ", bad}, {"quarantined: " + t.Quarantined, bad}})
 	}
 	on := true
-	request := rollbackRequest{Service: s.service, Digest: t.Digest, Expect: orNone(previous)}
+	request := release.RollbackRequest{Service: s.service, Digest: t.Digest, Expect: orNone(previous)}
 	return confirm{title: "roll PROD back", name: s.service, facts: facts, needReason: need, quarantine: &on, then: func(c confirm) intent {
 		request.Reason, request.NoQuarantine = c.reason.text(), !*c.quarantine
 		return doRollback{request: request, previous: previous}

@@ -5,6 +5,9 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates"
+	"plimsoll/release"
 )
 
 // quarantineDialog asks for the reason of a quarantine, or of its end.
@@ -18,7 +21,7 @@ type quarantineDialog struct {
 
 func newQuarantine(d *data, s subject) dialog {
 	lift := s.target != nil && s.target.Quarantined != ""
-	if c, ok := d.candidate(s.service, s.digest); ok && c.Verdict == "quarantined" {
+	if c, ok := d.candidate(s.service, s.digest); ok && c.Verdict == gates.Quarantined {
 		lift = true
 	}
 	return quarantineDialog{service: s.service, digest: s.digest, lift: lift}
@@ -36,7 +39,7 @@ func (q quarantineDialog) key(k tea.KeyPressMsg, _ *data) (dialog, intent) {
 			q.said = "say why; the reason is signed and kept"
 			return q, nil
 		}
-		return q, doQuarantine{quarantineRequest{Service: q.service, Digest: q.digest, Reason: q.reason.text(), Lift: q.lift}}
+		return q, doQuarantine{release.QuarantineRequest{Service: q.service, Digest: q.digest, Reason: q.reason.text(), Lift: q.lift}}
 	}
 	q.said = ""
 	q.reason, _ = q.reason.key(k)

@@ -191,11 +191,21 @@ func (d *driver) screen() string {
 func (d *driver) sees(texts ...string) *driver {
 	d.t.Helper()
 	for _, text := range texts {
-		if !strings.Contains(d.screen(), text) {
+		if !strings.Contains(d.screen(), text) && !strings.Contains(flowing(d.screen()), text) {
 			d.t.Fatalf("%q is not on the screen:\n%s", text, d.screen())
 		}
 	}
 	return d
+}
+
+// flowing is a screen as one line, so that a text is found where it was broken.
+func flowing(screen string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r == '│' {
+			return ' '
+		}
+		return r
+	}, screen)), " ")
 }
 
 func (d *driver) seesNot(texts ...string) *driver {

@@ -66,12 +66,20 @@ func (m *model) fail(p *problem) {
 	m.data.result = &notice{level: levelFailed, text: p.what + ": " + p.first() + hintWords(p), more: p}
 }
 
+// mayNotWrite is the last guard: whatever a screen or a dialog let through.
+func mayNotWrite(d *data) string {
+	if d.readOnly {
+		return readOnlyReason
+	}
+	return whyNotWrite(d)
+}
+
 // start runs an operation and shows its progress. One at a time.
 func (m *model) start(r running, run operate) tea.Cmd {
 	d := &m.data
 	m.dialog = nil
-	if d.busy() != "" {
-		d.note = "wait: " + d.busy()
+	if why := mayNotWrite(d); why != "" {
+		d.note = why
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(m.life))
@@ -87,8 +95,8 @@ func (m *model) start(r running, run operate) tea.Cmd {
 // write runs a sign-off or a quarantine.
 func (m *model) write(doing, what string, run func(ctx context.Context) (string, error)) tea.Cmd {
 	m.dialog = nil
-	if busy := m.data.busy(); busy != "" {
-		m.data.note = "wait: " + busy
+	if why := mayNotWrite(&m.data); why != "" {
+		m.data.note = why
 		return nil
 	}
 	m.data.writing = doing
@@ -119,7 +127,7 @@ func (m *model) ended(e operationDone) tea.Cmd {
 	}
 	r.ended, r.outcome, r.err, r.cancelled = d.now, e.outcome, e.err, e.cancelled
 	if e.err != nil {
-		e.err.what = r.action + " of " + r.service
+		e.err.what = r.noun() + " of " + r.service
 		d.failed = e.err
 	}
 	d.result = r.result()
@@ -232,6 +240,9 @@ func (m *model) nextRefresh() (best query, when time.Time, ok bool) {
 			last = s.since
 		}
 		at := last.Add(refreshEvery << min(s.fails, 3))
+		if last.IsZero() {
+			at = d.now // it was never asked for
+		}
 		if !ok || at.Before(when) {
 			best, when, ok = q, at, true
 		}

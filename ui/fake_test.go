@@ -41,11 +41,11 @@ type fake struct {
 	targetsErr error
 	pending []operation.Pending
 
-	approved    []approveRequest
+	approved    []release.ApproveRequest
 	approveErr  error
-	quarantines []quarantineRequest
-	promotions  []promoteRequest
-	rollbacks   []rollbackRequest
+	quarantines []release.QuarantineRequest
+	promotions  []release.PromoteRequest
+	rollbacks   []release.RollbackRequest
 	operate     operate // what promote and rollback do; nil: succeed at once
 }
 
@@ -127,23 +127,23 @@ func (f *fake) History(_ context.Context, service string) ([]release.Entry, erro
 	return f.entries, f.historyErr
 }
 
-func (f *fake) Approve(_ context.Context, r approveRequest) (signOff, error) {
+func (f *fake) Approve(_ context.Context, r release.ApproveRequest) (release.SignOff, error) {
 	f.call("approve")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.approved = append(f.approved, r)
-	return signOff{Reviewer: "owner@example.com", Decision: r.Decision}, f.approveErr
+	return release.SignOff{Reviewer: "owner@example.com", Decision: r.Decision}, f.approveErr
 }
 
-func (f *fake) Quarantine(_ context.Context, r quarantineRequest) (quarantined, error) {
+func (f *fake) Quarantine(_ context.Context, r release.QuarantineRequest) (release.Quarantined, error) {
 	f.call("quarantine")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.quarantines = append(f.quarantines, r)
-	return quarantined{Digest: r.Digest, Reason: r.Reason, Lifted: r.Lift}, nil
+	return release.Quarantined{Digest: r.Digest, Reason: r.Reason, Lifted: r.Lift}, nil
 }
 
-func (f *fake) Promote(ctx context.Context, r promoteRequest, report func(release.Progress)) (release.Outcome, error) {
+func (f *fake) Promote(ctx context.Context, r release.PromoteRequest, report func(release.Progress)) (release.Outcome, error) {
 	f.call("promote")
 	f.mu.Lock()
 	f.promotions = append(f.promotions, r)
@@ -154,7 +154,7 @@ func (f *fake) Promote(ctx context.Context, r promoteRequest, report func(releas
 	return release.Outcome{Action: "promote", Service: r.Service, Digest: r.Digest, Tags: []string{"release-7be144c09a1f0000", "live"}, Seconds: 2.5}, nil
 }
 
-func (f *fake) Rollback(ctx context.Context, r rollbackRequest, report func(release.Progress)) (release.Outcome, error) {
+func (f *fake) Rollback(ctx context.Context, r release.RollbackRequest, report func(release.Progress)) (release.Outcome, error) {
 	f.call("rollback")
 	f.mu.Lock()
 	f.rollbacks = append(f.rollbacks, r)
@@ -163,6 +163,14 @@ func (f *fake) Rollback(ctx context.Context, r rollbackRequest, report func(rele
 		return f.operate(ctx, report)
 	}
 	return release.Outcome{Action: "rollback", Service: r.Service, Digest: r.Digest}, nil
+}
+
+func (f *fake) Resume(ctx context.Context, id string, report func(release.Progress)) (release.Outcome, error) {
+	f.call("resume " + id)
+	if f.operate != nil {
+		return f.operate(ctx, report)
+	}
+	return release.Outcome{}, nil
 }
 
 // hex makes a digest that starts with the given digits.
@@ -278,4 +286,11 @@ func copying() release.Progress {
 			},
 		},
 	}
+}
+
+func samplePending() []operation.Pending {
+	return []operation.Pending{{
+		ID: "op-1", Service: "chat-api", Action: "promote", Digest: ready0, Started: noon.Add(-hour), Step: "deliver",
+		Prod: operation.After, Owed: []string{"the completion in the ledger"}, Problem: "the connection was lost", Command: "plimsoll promote chat-api " + string(ready0),
+	}}
 }

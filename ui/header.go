@@ -47,7 +47,7 @@ func freshness(d *data, s status, st *styles) string {
 		return readAge(d, s) + ", refreshing"
 	case s.busy:
 		return "reading"
-	case s.err != nil && s.have:
+	case s.err != nil && s.have && s.whole:
 		return st.paint(warn, readAge(d, s)+", may be old")
 	case s.err != nil:
 		return st.paint(bad, "unreadable")
@@ -60,6 +60,8 @@ func readAge(d *data, s status) string {
 	switch {
 	case !s.have:
 		return "not read"
+	case !s.whole && s.err != nil:
+		return "unreadable"
 	case s.at.IsZero():
 		return "stored"
 	}
@@ -112,9 +114,6 @@ func prodLine(d *data, name string, st *styles, w int) string {
 		out += "   nothing was promoted to " + d.service(name).prod + ":" + d.service(name).channel + " yet"
 	default:
 		out += "   it was not read yet"
-	}
-	if l.err != nil && l.have {
-		out += st.paint(warn, "  as of "+readAge(d, l.status))
 	}
 	return fit(out, w)
 }

@@ -3,6 +3,8 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/opencontainers/go-digest"
+
+	"plimsoll/release"
 )
 
 // intent is what a screen or a dialog wants done; the root model does it.
@@ -28,16 +30,20 @@ type (
 	// askRollback asks for the confirmation of a rollback.
 	askRollback struct{ subject subject }
 
-	// doApprove, doQuarantine, doPromote and doRollback are confirmed: they write.
-	doApprove    struct{ request approveRequest }
-	doQuarantine struct{ request quarantineRequest }
+	// doApprove, doQuarantine, doPromote, doRollback and doFinish are confirmed: they write.
+	doApprove    struct{ request release.ApproveRequest }
+	doQuarantine struct{ request release.QuarantineRequest }
 	doPromote    struct {
-		request  promoteRequest
+		request  release.PromoteRequest
 		previous *digest.Digest
 	}
 	doRollback struct {
-		request  rollbackRequest
+		request  release.RollbackRequest
 		previous *digest.Digest
+	}
+	doFinish struct {
+		id   string
+		what running
 	}
 	// doCancel is confirmed: cancel the running operation.
 	doCancel struct{}

@@ -35,6 +35,7 @@ const (
 	actHistory   action = "history"
 	actOperation action = "operation"
 	actCancel    action = "cancel"
+	actFinish    action = "finish"
 	actServices  action = "services"
 	actNext      action = "next-service"
 	actPrevious  action = "previous-service"
@@ -83,6 +84,7 @@ type binding struct {
 func table() []binding {
 	return []binding{
 		{action: actCancel, keys: []string{"c"}, places: onOperation, short: "cancel", help: "cancel the operation, as long as the channel has not moved", why: whyNotCancel},
+		{action: actFinish, keys: []string{"f"}, places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
 		{action: actDiff, keys: []string{"d"}, places: ofDigest, short: "diff", help: "what would change in prod", why: whyNotDiff},
 		{action: actApprove, keys: []string{"a"}, places: onCandidates | onDetail | onDiff, short: "approve", help: "sign off: approve or reject", danger: true, why: whyNotApprove},
 		{action: actPromote, keys: []string{"p"}, places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod", danger: true, why: whyNotPromote},
@@ -203,8 +205,9 @@ func (k keymap) of(a action) binding {
 
 // disabled tells why a binding is not possible now, "" if it is.
 func (b binding) disabled(d *data, s subject) string {
-	if b.danger && d.readOnly {
-		return "read-only: this console was started with --read-only"
+	// Rolling back first opens the screen with the targets, which may be looked at.
+	if b.danger && d.readOnly && b.action != actRollback {
+		return readOnlyReason
 	}
 	if b.why == nil {
 		return ""

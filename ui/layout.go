@@ -40,10 +40,10 @@ func arrange(w, h, notice int) frame {
 // panes divides a body into a table and a detail pane: to the right if the
 // table keeps 80 columns, else below if it keeps 12 rows, else there is none.
 func panes(body rect) (table, detail rect) {
-	const tableWidth, paneWidth, tableHeight, paneHeight = 80, 38, 12, 12
+	const tableWidth, paneWidth, paneMost, tableHeight, paneHeight = 80, 38, 80, 12, 12
 	switch {
 	case body.w >= tableWidth+1+paneWidth:
-		left := max(tableWidth, body.w*3/5)
+		left := body.w - 1 - min(paneMost, body.w-1-tableWidth) // a pane of 80 holds a whole digest
 		return rect{body.x, body.y, left, body.h}, rect{body.x + left + 1, body.y, body.w - left - 1, body.h}
 	case body.h >= tableHeight+1+paneHeight:
 		top := max(tableHeight, body.h*11/20)

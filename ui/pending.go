@@ -9,7 +9,7 @@ import (
 // pendingWords is an operation that an earlier start left open: where prod
 // stands, and what to do.
 func pendingWords(p operation.Pending) string {
-	return fmt.Sprintf("unfinished %s of %s to %s: %s. %s", p.Action, p.Service, short(p.Digest), whereWords(p.Prod), finishWords(p))
+	return fmt.Sprintf("an earlier %s of %s to %s is unfinished: %s", p.Action, p.Service, short(p.Digest), whereWords(p.Prod))
 }
 
 func whereWords(w operation.Where) string {
@@ -23,23 +23,13 @@ func whereWords(w operation.Where) string {
 	return "whether prod has moved is not known here"
 }
 
-func finishWords(p operation.Pending) string {
-	switch p.Action {
-	case "promote":
-		return "Promote the same digest again to finish it"
-	case "rollback":
-		return "Roll back to the same digest again to finish it"
-	}
-	return "To finish it: " + p.Command
-}
-
 // pendingLines is the same in full, for the box.
 func pendingLines(list []operation.Pending) []line {
 	var out []line
 	for _, p := range list {
 		out = append(out,
 			say(strong, "unfinished %s of %s", p.Action, p.Service),
-			digestLine("digest", string(p.Digest)),
+			say(plain, "  %s", p.Digest),
 			field("started", clock(p.Started)),
 			field("stopped at", orDash(p.Step)),
 			field("prod", whereWords(p.Prod)),
@@ -50,7 +40,7 @@ func pendingLines(list []operation.Pending) []line {
 		if p.Problem != "" {
 			out = append(out, field("problem", p.Problem))
 		}
-		out = append(out, field("to finish", finishWords(p)), field("or run", orDash(p.Command)), nil)
+		out = append(out, say(strong, "  to finish it, press f on its service, or run"), say(plain, "  %s", p.Command), nil)
 	}
 	return out
 }

@@ -11,6 +11,8 @@ import (
 // Why an action is not possible now. Each answers "" if it is; what it says is
 // shown beside the disabled key and in the status line.
 
+const readOnlyReason = "read-only: started with --read-only"
+
 func whyNoDigest(_ *data, s subject) string {
 	if s.digest == "" {
 		return "nothing is selected"
@@ -70,11 +72,14 @@ func whyNotPromote(d *data, s subject) string {
 }
 
 func whyNotRollback(d *data, s subject) string {
+	if s.target == nil {
+		return "" // it opens the screen with the targets
+	}
 	if why := whyNotWrite(d); why != "" {
 		return why
 	}
-	if s.target == nil {
-		return "" // it opens the screen with the targets
+	if d.readOnly {
+		return readOnlyReason
 	}
 	if _, known := d.shown(s.service); !known {
 		return "the prod digest is not known yet"
@@ -93,6 +98,13 @@ func whyNotRollback(d *data, s subject) string {
 func whyNotQuarantine(d *data, s subject) string {
 	if why := whyNoDigest(d, s); why != "" {
 		return why
+	}
+	return whyNotWrite(d)
+}
+
+func whyNotFinish(d *data, s subject) string {
+	if _, open := d.open(s.service); !open {
+		return "nothing was left open"
 	}
 	return whyNotWrite(d)
 }
@@ -130,14 +142,7 @@ func verdictLine(c release.Candidate) string {
 	}
 	var why []string
 	for _, check := range blocking(c.Checks) {
-		part := check.Gate + " " + string(check.Status)
-		if check.Summary != "" && check.Summary != string(check.Status) {
-			part = check.Gate + " " + check.Summary
-			if !strings.Contains(check.Summary, string(check.Status)) && check.Status != gates.Fail {
-				part = check.Gate + " " + string(check.Status) + " " + check.Summary
-			}
-		}
-		why = append(why, part)
+		why = append(why, check.Gate+" "+statusWords(check))
 	}
 	out := string(c.Verdict)
 	if c.Verdict == gates.InProd {

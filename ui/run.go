@@ -155,7 +155,7 @@ func verdictOf(m *model, err error) error {
 		seen = false
 	}
 	if !seen && last.err != nil {
-		return errors.Join(err, fault.New(last.err.code, last.err.hint, nil, "%s of %s: %s", m.data.op.action, m.data.op.service, last.err.first()))
+		return errors.Join(err, fault.New(last.err.code, last.err.hint, nil, "%s of %s: %s", m.data.op.noun(), m.data.op.service, last.err.first()))
 	}
 	if err != nil {
 		return fmt.Errorf("the console stopped: %w", err)

@@ -32,11 +32,29 @@ func (r *running) done() bool { return !r.ended.IsZero() }
 
 // words is what runs, in words.
 func (r *running) words() string {
-	noun := "promotion"
-	if r.action == "rollback" {
-		noun = "rollback"
+	return fmt.Sprintf("the %s of %s to %s is running", r.noun(), r.service, short(r.digest))
+}
+
+func (r *running) noun() string {
+	switch r.action {
+	case "promote":
+		return "promotion"
+	case "adopt":
+		return "adoption"
 	}
-	return fmt.Sprintf("the %s of %s to %s is running", noun, r.service, short(r.digest))
+	return r.action
+}
+
+func (r *running) verb() string {
+	switch r.action {
+	case "promote":
+		return "promoted"
+	case "rollback":
+		return "rolled back"
+	case "adopt":
+		return "adopted"
+	}
+	return "finished: " + r.action + " of"
 }
 
 // elapsed is how long it has been running, or ran.
@@ -60,7 +78,7 @@ func stopwatch(d time.Duration) string {
 
 // result is the notice that stands for the end of the operation.
 func (r *running) result() *notice {
-	verb := map[string]string{"promote": "promoted", "rollback": "rolled back"}[r.action]
+	verb := r.verb()
 	switch {
 	case r.err == nil && r.outcome.Unchanged:
 		return &notice{level: levelDone, text: fmt.Sprintf("unchanged: %s has %s in prod already", r.service, short(r.digest))}
@@ -69,13 +87,13 @@ func (r *running) result() *notice {
 	case r.err == nil:
 		return &notice{level: levelDone, text: fmt.Sprintf("%s %s to %s in %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)))}
 	case r.err.panic && !r.progress.Moved:
-		return &notice{level: levelFailed, text: "the " + r.action + " broke off; read the prod line again before you go on: " + r.err.first(), more: r.err}
+		return &notice{level: levelFailed, text: "the " + r.noun() + " broke off; read the prod line again before you go on: " + r.err.first(), more: r.err}
 	case r.err.code == fault.Unfinished || r.progress.Moved:
 		return &notice{level: levelFailed, text: "prod has moved, but a later step is unfinished: " + r.err.first(), more: r.err}
 	case r.cancelled:
 		return &notice{level: levelWarn, text: "cancelled, prod is unchanged: " + r.err.first(), more: r.err}
 	}
-	return &notice{level: levelFailed, text: r.action + " failed, prod is unchanged: " + r.err.first(), more: r.err}
+	return &notice{level: levelFailed, text: "the " + r.noun() + " failed, prod is unchanged: " + r.err.first(), more: r.err}
 }
 
 // meter tells how fast bytes move, over the last few seconds.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -29,7 +30,7 @@ func (s candidates) heading(d *data) string {
 	l := d.list(s.of)
 	n, all := len(l.value.Candidates), l.value.Total
 	if shown := len(s.list.visible(s.rows(d))); shown != n {
-		return "candidates, " + plural(shown, "match") + " of " + plural(n, "digest")
+		return fmt.Sprintf("candidates, %d of %d match", shown, n)
 	}
 	if all > n {
 		return "candidates, the newest " + plural(n, "digest") + " of " + plural(all, "tag")
@@ -204,8 +205,12 @@ func (s candidates) view(d *data, st *styles, at extent) string {
 		return pager{}.view(st, folded(text, at.w), at)
 	}
 	table, pane := panes(rect{w: at.w, h: at.h})
+	drawn := extent{table.w, table.h}
+	if pane.x > 0 {
+		drawn.w-- // room before the line between them
+	}
 	rows := s.rows(d)
-	left := drawTable(st, candidateColumns, rows, s.list, extent{table.w, table.h})
+	left := drawTable(st, candidateColumns, rows, s.list, drawn)
 	if len(s.list.visible(rows)) == 0 {
 		left += "\n\n  nothing matches the filter; esc shows all"
 	}
@@ -224,7 +229,7 @@ func emptyList(d *data, of string, n int) []line {
 		return nil
 	case !l.have && l.busy:
 		return []line{nil, say(plain, "  reading %s … %s", svc.staging, stopwatchCoarse(d, l.since))}
-	case !l.have && l.err != nil:
+	case !l.whole && l.err != nil:
 		return append([]line{nil, say(bad, "  ✗ %s could not be read", of), nil}, problemLines(l.err)...)
 	case !l.have:
 		return []line{nil, say(plain, "  nothing was read yet; r reads it")}

@@ -49,7 +49,7 @@ func field(name, value string) line {
 // digestLine is a whole digest, so close to the edge that 80 columns hold it
 // unbroken, for a mouse to copy.
 func digestLine(name, value string) line {
-	return line{{" " + fit(name, 7) + " ", strong}, {value, plain}}
+	return line{{"  " + fit(name, 6) + " ", strong}, {value, plain}}
 }
 
 // detailLines tells all about a candidate. brief is for the pane beside the list.
@@ -76,6 +76,9 @@ func detailLines(d *data, service string, dg digest.Digest, brief bool) []line {
 	}
 	if g := peek(d.gates, query{kind: askGates, service: service, digest: dg}); g.err != nil && !brief {
 		lines = append(lines, nil, say(warn, "  ? the checks may be old: %s", g.err.first()))
+	}
+	for _, w := range peek(d.gates, query{kind: askGates, service: service, digest: dg}).value.Warnings {
+		lines = append(lines, line{{"  ! ", warn}, {w, warn}})
 	}
 	for _, gate := range d.service(service).off {
 		if !hasCheck(c.Checks, gate) {
@@ -109,14 +112,22 @@ func imageLines(d *data, c release.Candidate) []line {
 	return lines
 }
 
+// statusWords is a check's status and summary without saying a thing twice.
+func statusWords(c gates.Check) string {
+	switch {
+	case c.Summary == "":
+		return string(c.Status)
+	case strings.HasPrefix(c.Summary, string(c.Status)):
+		return c.Summary
+	}
+	return string(c.Status) + ": " + c.Summary
+}
+
 // checkLines is one check: mark, gate, status, summary; then every reason and
 // the evidence that it read.
 func checkLines(c gates.Check, brief bool) []line {
 	mark, tone := statusMark(c.Status)
-	head := string(c.Status)
-	if c.Summary != "" && c.Summary != head {
-		head += ": " + c.Summary
-	}
+	head := statusWords(c)
 	lines := []line{{{"  " + mark + " ", tone}, {fit(c.Gate, 11), strong}, {head, tone}}}
 	for _, reason := range c.Reasons {
 		if reason != c.Summary {

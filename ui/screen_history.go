@@ -100,7 +100,7 @@ var historyColumns = []column{
 	{title: "DIGEST", width: 12},
 	{title: "BY", width: 12},
 	{title: "TAGS", width: 12, weight: 1},
-	{title: "REASON", width: 8, flex: true},
+	{title: "REASON", width: 16, flex: true},
 }
 
 // columns leaves the service out where there is one only.

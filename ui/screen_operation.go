@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ func (s operationScreen) heading(d *data) string {
 	if d.op == nil {
 		return "operation"
 	}
-	return map[string]string{"promote": "promotion", "rollback": "rollback"}[d.op.action] + " of " + d.op.service
+	return d.op.noun() + " of " + d.op.service
 }
 
 func (s operationScreen) subject(d *data) subject {
@@ -125,10 +127,25 @@ func copyLines(r *running, c registry.Progress, w int) []line {
 	if c.Status != "" && !r.done() {
 		lines = append(lines, say(faint, "  %s %s", fit("", 11), c.Status))
 	}
-	for _, b := range c.Blobs {
+	for _, b := range byInterest(c.Blobs) {
 		lines = append(lines, blobLine(b, w))
 	}
 	return lines
+}
+
+// byInterest puts what moves first, then what waits: the rest may be out of sight.
+func byInterest(blobs []registry.BlobProgress) []registry.BlobProgress {
+	rank := func(b registry.BlobProgress) int {
+		switch b.State {
+		case registry.BlobMoving:
+			return 0
+		case registry.BlobWaiting:
+			return 1
+		case registry.BlobCopied, registry.BlobMounted, registry.BlobSkipped:
+		}
+		return 2
+	}
+	return slices.SortedStableFunc(slices.Values(blobs), func(a, b registry.BlobProgress) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func barWidth(w int) int { return min(40, max(8, w/4)) }

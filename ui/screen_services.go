@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"plimsoll/gates"
+	"plimsoll/release"
 )
 
 // services is all services at a glance.
@@ -95,14 +96,14 @@ func (s services) rows(d *data) []row {
 		mark, tone := serviceMark(d, svc.name, ready)
 		rows = append(rows, row{key: svc.name, words: strings.Join([]string{svc.staging, svc.prod, orNone(p.Digest)}, " "), cells: []span{
 			{mark, tone}, {number, faint}, {svc.name, plain}, {name, prod}, {dg, plain}, {since, plain}, {orDash(p.By), plain},
-			count(l.have, ready, tone), count(l.have, len(l.value.Candidates), plain), {readAge(d, l.status), plain},
+			count(l, ready, tone), count(l, len(l.value.Candidates), plain), {readAge(d, l.status), plain},
 		}})
 	}
 	return rows
 }
 
-func count(known bool, n int, t tone) span {
-	if !known {
+func count(l slot[release.ServiceView], n int, t tone) span {
+	if !l.have || !l.whole && n == 0 {
 		return span{"?", plain}
 	}
 	return span{fmt.Sprint(n), t}

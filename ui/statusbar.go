@@ -13,18 +13,22 @@ import (
 // banner is what stands above the status line until it is dismissed or
 // mended: the result of an action, else why the screen may be old, else what
 // the backend warns of.
-func banner(d *data, s screen) *notice {
+func banner(d *data, s screen, keys keymap) *notice {
 	if d.result != nil {
 		return d.result
 	}
 	for _, q := range s.wants(d) {
-		if state := d.state(q); state.err != nil && state.have && s.place() != onServices {
+		state := d.state(q)
+		if q.kind == askList && !state.whole && len(d.list(q.service).value.Candidates) == 0 {
+			continue // the body says it
+		}
+		if state.err != nil && state.have && s.place() != onServices {
 			return &notice{level: levelWarn, text: staleWords(q) + " may be old: " + state.err.first() + hintWords(state.err), more: state.err}
 		}
 	}
 	if name := s.service(); name != "" {
 		if p, ok := d.open(name); ok && s.place() != onOperation && d.busy() == "" {
-			return &notice{level: levelWarn, text: pendingWords(p)}
+			return &notice{level: levelWarn, text: pendingWords(p) + ". " + keys.of(actFinish).labels() + " finishes it, " + keys.of(actError).labels() + " tells more"}
 		}
 		if w := d.list(name).value.Warnings; len(w) > 0 {
 			return &notice{level: levelWarn, text: strings.Join(w, "; ")}
@@ -56,9 +60,9 @@ func hintWords(p *problem) string {
 
 // bannerLines is the banner, broken to the window's width, at most three lines.
 func bannerLines(d *data, s screen, keys keymap, w int) []line {
-	n := banner(d, s)
+	n := banner(d, s, keys)
 	if n == nil {
-		return nil
+		return noteLines(d, w)
 	}
 	words := n.text
 	if n == d.result && n.level != levelBusy {
@@ -80,14 +84,28 @@ func bannerLines(d *data, s screen, keys keymap, w int) []line {
 		}
 		out = append(out, line{{" " + mark + " ", levelTone(n.level)}, {b, levelTone(n.level)}})
 	}
-	return out
+	return append(out, noteLines(d, w)...)
 }
+
+// noteLines is what the latest key has to say, if the status line cannot hold it.
+func noteLines(d *data, w int) []line {
+	if noteFits(d, w) {
+		return nil
+	}
+	var out []line
+	for _, part := range wrap(d.note, w-2) {
+		out = append(out, say(plain, " %s", part))
+	}
+	return out[:min(len(out), 3)]
+}
+
+func noteFits(d *data, w int) bool { return ansi.StringWidth(d.note) < w }
 
 // statusLine is about the latest key, else about the selection.
 func statusLine(d *data, s screen, st *styles, w int) string {
 	var l line
 	switch {
-	case d.note != "":
+	case d.note != "" && noteFits(d, w):
 		l = say(plain, "%s", d.note)
 	case d.busy() != "" && s.place() != onOperation:
 		l = say(warn, "%s (o shows it)", d.busy())

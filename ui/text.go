@@ -31,7 +31,7 @@ func text(s string) string {
 		} else {
 			marks = 0
 		}
-		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
 			continue
 		}
 		b.WriteRune(r)
@@ -223,7 +223,9 @@ func wrap(s string, w int) []string {
 	if w <= 0 {
 		return nil
 	}
-	return strings.Split(ansi.Wrap(s, w, " "), "\n")
+	// ansi.Wrap breaks after hyphens, which tears names and URLs apart.
+	const stand = "\uE000"
+	return strings.Split(strings.ReplaceAll(ansi.Wrap(strings.ReplaceAll(s, "-", stand), w, " "), stand, "-"), "\n")
 }
 
 // plural is "1 check", "2 checks".

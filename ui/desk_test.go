@@ -1,0 +1,5 @@
+package ui
+
+import "plimsoll/release"
+
+var _ Backend = (*release.Desk)(nil)
