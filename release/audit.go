@@ -131,7 +131,7 @@ func (d *Desk) AuditSync(ctx context.Context) (Synced, error) {
 		}
 	}
 	if !d.ReadOnly {
-		written, err := d.settle(ctx)
+		written, err := d.runner().SettleDebts(ctx)
 		out.Written = append(out.Written, written...)
 		fail(err)
 	}

@@ -12,8 +12,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"plimsoll/config/clean"
+	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/registry"
 	"plimsoll/release/diff"
 )
 
@@ -45,6 +46,10 @@ type staged struct {
 // points at, then what is not known of those digests.
 func (d *Desk) stage(ctx context.Context, p place, m *memory) (staged, error) {
 	tags, err := d.read().Tags(ctx, p.staging)
+	if errors.Is(err, registry.ErrNotFound) {
+		return staged{}, fault.New(fault.Failed, "push a first image to it, or correct staging of "+p.Name+" in "+d.Config.Path, err,
+			"the staging repository %s is empty or does not exist", p.staging)
+	}
 	if err != nil {
 		return staged{}, err
 	}
@@ -64,7 +69,7 @@ func (d *Desk) stage(ctx context.Context, p place, m *memory) (staged, error) {
 		view := rows[:min(p.limit(), len(rows))]
 		if ask = unasked(view, asked); len(ask) == 0 {
 			m.swept(full, d.Now())
-			return staged{rows: view, total: len(rows), tags: tags}, nil
+			return staged{rows: view, total: len(rows), tags: tags}, ctx.Err()
 		}
 	}
 }
@@ -220,7 +225,5 @@ func (m *memory) swept(full bool, now time.Time) {
 		used[n.Digest] = true
 	}
 	maps.DeleteFunc(m.Images, func(dg digest.Digest, _ outline) bool { return !used[dg] })
+	maps.DeleteFunc(m.Attached, func(_ string, r remembered) bool { return now.Sub(r.At) > 24*time.Hour })
 }
-
-// text of an error that stands in a row.
-func rowError(err error) string { return clean.Text(err.Error()) }

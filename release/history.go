@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/clean"
-	"plimsoll/config/fault"
 	"plimsoll/release/ledger"
+	"plimsoll/release/operation"
 	"plimsoll/store"
 )
 
@@ -21,8 +21,8 @@ const historyKind = "history.v1"
 
 // History is what was promoted, rolled back and adopted, newest first: the
 // ledger, and what this machine did and could not write to it yet. Service ""
-// is all services. Where a ledger cannot be read, its entries are those of the
-// last time on this machine, and the error says so: entries and error together.
+// is all services. Where a ledger cannot be read, its entries are those that
+// this machine knew, and the error says so: entries and error together.
 func (d *Desk) History(ctx context.Context, service string) ([]Entry, error) {
 	services, err := d.chosen(service)
 	if err != nil {
@@ -45,21 +45,18 @@ func (d *Desk) History(ctx context.Context, service string) ([]Entry, error) {
 
 // history is one service's.
 func (d *Desk) history(ctx context.Context, p place) ([]Entry, error) {
-	chain, err := d.chain(ctx, p)
-	if err != nil {
-		known, _ := d.SnapshotHistory(p.Name)
-		return known, fault.New(fault.CodeOf(err), cmp.Or(fault.HintOf(err), "try again when the registry can be reached"), err,
-			"the ledger %s could not be read; what follows is what this machine knew before", p.ledger)
-	}
+	chain, unread := d.chain(ctx, p)
 	entries := entriesOf(p, chain)
 	unwritten, err := d.unwritten(p, entries)
 	if err != nil {
-		return entries, fmt.Errorf("read the audit chain of this machine: %w", err)
+		return entries, errors.Join(unread, fmt.Errorf("read the audit chain of this machine: %w", err))
 	}
 	entries = append(entries, unwritten...)
 	sortEntries(entries)
-	_ = d.Store.PutSnapshot(historyKind, p.Name, entries) // only a cache
-	return entries, nil
+	if unread == nil {
+		_ = d.Store.PutSnapshot(historyKind, p.Name, entries) // only a cache
+	}
+	return entries, unread
 }
 
 // SnapshotHistory is the history of a service as it was read last on this
@@ -105,12 +102,13 @@ func entryOf(p place, chain ledger.Chain, r ledger.Record) Entry {
 
 // done is what the audit chain says about a finished operation.
 type done struct {
-	Digest   digest.Digest  `json:"digest"`
-	Previous *digest.Digest `json:"previous"`
-	Record   *digest.Digest `json:"record"`
-	Reason   string         `json:"reason"`
-	Seconds  float64        `json:"seconds"`
-	Tags     []string       `json:"tags"`
+	Operation string         `json:"operation"`
+	Digest    digest.Digest  `json:"digest"`
+	Previous  *digest.Digest `json:"previous"`
+	Record    *digest.Digest `json:"record"`
+	Reason    string         `json:"reason"`
+	Seconds   float64        `json:"seconds"`
+	Tags      []string       `json:"tags"`
 }
 
 // unwritten are the operations of this machine whose record the ledger does
@@ -122,16 +120,25 @@ func (d *Desk) unwritten(p place, written []Entry) ([]Entry, error) {
 			has[*e.Record] = true
 		}
 	}
-	var out []Entry
+	last := map[string]Entry{} // of an operation that was noted twice, the second time with its record
+	var ids []string
 	for a, err := range d.Store.AuditEntries() {
 		if err != nil {
 			return nil, err
 		}
-		if a.Service != p.Name || !slices.Contains([]string{"promote", "rollback", "adopt"}, a.Action) {
+		id, e, ok := localEntry(a)
+		if !ok || a.Service != p.Name {
 			continue
 		}
-		e, ok := localEntry(a)
-		if !ok || e.Record != nil && has[*e.Record] || e.Record == nil && matches(written, e) {
+		if _, known := last[id]; !known {
+			ids = append(ids, id)
+		}
+		last[id] = e
+	}
+	var out []Entry
+	for _, id := range ids {
+		e := last[id]
+		if e.Record != nil && has[*e.Record] || e.Record == nil && matches(written, e) {
 			continue
 		}
 		out = append(out, e)
@@ -139,10 +146,13 @@ func (d *Desk) unwritten(p place, written []Entry) ([]Entry, error) {
 	return out, nil
 }
 
-func localEntry(a store.AuditEntry) (Entry, bool) {
+// localEntry is an entry of the audit chain that tells of an operation, with
+// the operation's id.
+func localEntry(a store.AuditEntry) (string, Entry, bool) {
 	var data done
-	if json.Unmarshal(a.Data, &data) != nil || data.Digest == "" {
-		return Entry{}, false
+	if !slices.Contains([]string{operation.ActionPromote, operation.ActionRollback, operation.ActionAdopt}, a.Action) ||
+		json.Unmarshal(a.Data, &data) != nil || data.Digest.Validate() != nil {
+		return "", Entry{}, false
 	}
 	e := Entry{At: a.At, Action: a.Action, Service: a.Service, Digest: data.Digest, Previous: data.Previous, Actor: a.Actor,
 		Reason: data.Reason, Record: data.Record, Seconds: data.Seconds, Tags: data.Tags,
@@ -150,15 +160,16 @@ func localEntry(a store.AuditEntry) (Entry, bool) {
 	if e.Record != nil {
 		e.Problem = "its record is no longer in the ledger"
 	}
-	return e, true
+	return cmp.Or(data.Operation, a.Hash), e, true
 }
 
 // matches finds the record of an operation that was written later: the same
-// action on the same digest, a record that began before it was noted here.
+// action on the same digest at the time that it ran, clocks and delivery allowed for.
 func matches(written []Entry, e Entry) bool {
+	const slack = 5 * time.Minute
+	began := e.At.Add(-time.Duration(e.Seconds * float64(time.Second)))
 	return slices.ContainsFunc(written, func(w Entry) bool {
-		gap := w.At.Sub(e.At)
-		return w.Action == e.Action && w.Digest == e.Digest && gap < time.Minute && gap > -time.Minute
+		return w.Action == e.Action && w.Digest == e.Digest && w.At.After(began.Add(-slack)) && w.At.Before(e.At.Add(slack))
 	})
 }
 

@@ -55,9 +55,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline,
 	for _, k := range known {
 		in.Negatives = append(in.Negatives, gates.Negative(k))
 	}
-	if w.chainErr == nil {
-		in.Quarantined = w.chain.QuarantinedBy(o.digests(n.Digest)...)
-	}
+	in.Quarantined = w.chain.QuarantinedBy(o.digests(n.Digest)...)
 	var out judged
 	image, err := diff.Describe(ctx, s, n.descriptor())
 	if err != nil {
@@ -108,21 +106,17 @@ func (w world) worst() config.Severity {
 	return w.Gates.Scan.MaxSeverity
 }
 
-// vanished names the negatives whose evidence is gone. Envelopes of an .att
-// tag share one manifest that changes with every new one, so it proves nothing.
+// vanished names the negatives whose evidence is gone.
 func vanished(known []store.Negative, items []evidence.Item) []string {
 	there := map[digest.Digest]bool{}
 	for _, i := range items {
-		if i.Form == evidence.DSSE {
-			return nil
-		}
-		there[i.Manifest] = true
+		there[i.Manifest], there[i.Layer] = true, true // an envelope of an .att tag is known by its layer
 	}
 	var gone []string
 	for _, n := range known {
 		if !there[n.Evidence] {
 			gone = append(gone, fmt.Sprintf("%s: %s (evidence %s) was seen and is no longer in the registry; it still counts",
-				n.Gate, n.Reason, short(n.Evidence)))
+				n.Gate, n.Reason, shortOr(n.Evidence)))
 		}
 	}
 	return gone
@@ -257,6 +251,14 @@ func pointer(dg digest.Digest) *digest.Digest {
 		return nil
 	}
 	return &dg
+}
+
+// shortOr is short for a digest that may be missing.
+func shortOr(dg digest.Digest) string {
+	if dg.Validate() != nil {
+		return "an unknown digest"
+	}
+	return short(dg)
 }
 
 func short(dg digest.Digest) string { return dg.Algorithm().String() + ":" + dg.Encoded()[:12] }

@@ -81,7 +81,7 @@ func TestAFailedTestBlocksEvenAfterItWasRemoved(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	w.delete(failed)
-	if c := check(t, w.gates(dg).Checks, gates.E2E); c.Status != gates.Fail {
+	if c := check(t, w.gates(dg).Checks, gates.E2E); c.Status.Passes() || !strings.Contains(strings.Join(c.Reasons, " "), "1/2") {
 		t.Errorf("removing it unblocked: %+v", c)
 	}
 	v := w.list()
@@ -98,7 +98,7 @@ func TestARejectionBlocksAndIsRememberedByWhoSignedIt(t *testing.T) {
 	w.now = w.now.Add(time.Second)
 	rejected := w.approve(dg, evidence.Rejected)
 	w.delete(rejected.Evidence)
-	if v := w.gates(dg); v.Verdict != gates.Blocked || check(t, v.Checks, gates.SignOff).Status != gates.Fail {
+	if v := w.gates(dg); v.Verdict != gates.Blocked || check(t, v.Checks, gates.SignOff).Status.Passes() {
 		t.Errorf("%+v", check(t, v.Checks, gates.SignOff))
 	}
 }

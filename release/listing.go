@@ -174,7 +174,7 @@ func (l *listing) prodView() Prod {
 		}
 	}
 	slices.SortFunc(v.Tags, func(a, b string) int { return compareTags(b, a) })
-	if r := recordOf(l.chain, l.world.prod); l.chainErr == nil && r != nil {
+	if r := recordOf(l.chain, l.world.prod); r != nil {
 		at := r.At()
 		v.Since, v.By, v.Record = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest
 		v.Tags = append(v.Tags, releaseTag(l.world.prod))
@@ -213,6 +213,9 @@ func (l *listing) warn() {
 		l.say("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",
 			l.channel(), short(l.world.prod), l.Name)
 	}
+	if l.imageErr != nil && l.err == nil {
+		l.say("what prod runs could not be read, so every change counts as a bigger one: %v", l.imageErr)
+	}
 	for _, f := range oddities(l.chain) {
 		l.say("%s", f)
 	}
@@ -226,8 +229,12 @@ func (l *listing) warn() {
 		l.say("the journal of this machine could not be read: %v", err)
 	}
 	for _, o := range pending {
-		if o.Service == l.Name {
-			l.say("an unfinished %s of %s: %s; finish it with: %s", o.Action, short(o.Digest), o.Step, o.Command)
+		switch {
+		case o.Service != l.Name:
+		case len(o.Owed) > 0:
+			l.say("a %s to %s is done, but owes the ledger: %s; run %s", o.Action, shortOr(o.Digest), list(o.Owed), o.Command)
+		default:
+			l.say("an unfinished %s of %s stopped at: %s; finish it with %s", o.Action, shortOr(o.Digest), o.Step, o.Command)
 		}
 	}
 }

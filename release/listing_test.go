@@ -198,21 +198,33 @@ func TestADeletedTagBringsTheNextCandidateIntoView(t *testing.T) {
 }
 
 // delete removes a manifest from staging, as a retention rule would.
-func (w *world) delete(dg digest.Digest) {
+func (w *world) delete(dg digest.Digest) { w.deleteFrom(w.staging, dg) }
+
+func (w *world) deleteFrom(repo registry.Repository, dg digest.Digest) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodDelete, "http://"+w.staging.Host+"/v2/"+w.staging.Path+"/manifests/"+dg.String(), nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodDelete, "http://"+repo.Host+"/v2/"+repo.Path+"/manifests/"+dg.String(), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	if resp.StatusCode >= 300 {
 		w.t.Fatalf("delete %s: %s", dg, resp.Status)
 	}
+}
+
+// deleteTagFrom removes a manifest with all its tags from a repository, by name.
+func (w *world) deleteTagFrom(repository string, dg digest.Digest) {
+	w.t.Helper()
+	repo, err := registry.ParseRepository(repository)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.deleteFrom(repo, dg)
 }
 
 func TestOneUnreadableCandidateIsAnErrorOfItsRow(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -16,7 +17,7 @@ import (
 // attachment is a tag that carries something about a digest and is no name of
 // a candidate: the referrers fallback tag (OCI distribution specification 1.1,
 // "Referrers Tag Schema") and cosign's .sig, .att and .sbom.
-var attachment = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
+var attachment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`) })
 
 // sweep is how long the digests of tags out of view are believed. In view
 // every tag is asked at every refresh, and so is every new name.
@@ -68,11 +69,12 @@ func (d *Desk) remember(p place) *memory {
 
 func (p place) memoryKey() string { return p.Name + " " + p.Staging }
 
-// selected are the tags that may name candidates, by the service's rule.
+// selected are the tags that may name candidates, by the service's rule. What
+// no registry may call a tag is none.
 func (p place) selected(tags []string) []string {
 	out := make([]string, 0, len(tags))
 	for _, t := range tags {
-		if !attachment.MatchString(t) && (p.Tags == nil || p.Tags.MatchString(t)) {
+		if tagName().MatchString(t) && !attachment().MatchString(t) && (p.Tags == nil || p.Tags.MatchString(t)) {
 			out = append(out, t)
 		}
 	}

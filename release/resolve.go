@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -22,9 +23,9 @@ const (
 )
 
 var (
-	hexOnly = regexp.MustCompile(`^[0-9a-f]+$`)
+	hexOnly = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]+$`) })
 	// tagName is <reference> of the OCI distribution specification 1.1, "Pulling manifests".
-	tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+	tagName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`) })
 )
 
 // Resolve tells which digest a person means: a full digest, else an exact tag,
@@ -37,14 +38,14 @@ func (d *Desk) Resolve(ctx context.Context, service, candidate string) (digest.D
 	}
 	hex, isPrefix := strings.CutPrefix(candidate, prefixStart)
 	switch {
-	case isPrefix && len(hex) == digestHex && hexOnly.MatchString(hex):
+	case isPrefix && len(hex) == digestHex && hexOnly().MatchString(hex):
 		return d.resolveIn(ctx, p, candidate)
 	case isPrefix:
 		return d.resolvePrefix(ctx, p, hex)
-	case !tagName.MatchString(candidate):
+	case !tagName().MatchString(candidate):
 		return "", fault.New(fault.Usage, "give a full digest, an exact tag, or sha256: and six or more digits", nil,
 			"%q is no candidate of %s", clean.Text(candidate), service)
-	case attachment.MatchString(candidate):
+	case attachment().MatchString(candidate):
 		return "", fault.New(fault.Failed, seeList(p), nil, "the tag %s carries something about an image and names no candidate", candidate)
 	}
 	return d.resolveIn(ctx, p, candidate)
@@ -57,7 +58,7 @@ func (d *Desk) resolveIn(ctx context.Context, p place, reference string) (digest
 	desc, err := d.read().Head(ctx, p.staging, reference)
 	if errors.Is(err, registry.ErrNotFound) {
 		hint := seeList(p)
-		if hexOnly.MatchString(reference) && len(reference) >= prefixLeast {
+		if hexOnly().MatchString(reference) && len(reference) >= prefixLeast {
 			hint = "if it is the beginning of a digest, write sha256:" + reference
 		}
 		return "", fault.New(fault.Failed, hint, err, "%s has no candidate %s (any more)", p.staging, reference)
@@ -70,7 +71,7 @@ func (d *Desk) resolveIn(ctx context.Context, p place, reference string) (digest
 
 // resolvePrefix looks among the candidates that list would show.
 func (d *Desk) resolvePrefix(ctx context.Context, p place, hex string) (digest.Digest, error) {
-	if len(hex) < prefixLeast || len(hex) > digestHex || !hexOnly.MatchString(hex) {
+	if len(hex) < prefixLeast || len(hex) > digestHex || !hexOnly().MatchString(hex) {
 		return "", fault.New(fault.Usage, fmt.Sprintf("write sha256: and %d to %d of the digits 0-9 and a-f", prefixLeast, digestHex), nil,
 			"sha256:%s is no beginning of a digest", clean.Text(hex))
 	}

@@ -16,7 +16,9 @@ const presenceLimit = 20
 
 // Targets are the digests that prod of a service can be rolled back to, the
 // one that was in prod last first: those with a verified record, except what
-// the channel points at. The newest are asked whether prod still has them.
+// the channel points at. The newest are asked whether prod still has them. A
+// ledger that cannot be read does not matter if this machine knows some: a
+// rollback has to work then.
 func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 	p, err := d.place(service)
 	if err != nil {
@@ -27,10 +29,10 @@ func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 		return nil, err
 	}
 	chain, err := d.chain(ctx, p)
-	if err != nil {
+	targets := targetsOf(chain, root.Digest)
+	if err != nil && len(targets) == 0 {
 		return nil, err
 	}
-	targets := targetsOf(chain, root.Digest)
 	if err := d.presence(ctx, p, targets[:min(presenceLimit, len(targets))]); err != nil {
 		return nil, err
 	}

@@ -183,14 +183,14 @@ func (d *Desk) recheck(ctx context.Context, p place, v *Verification, s *shelf, 
 
 // standing says what is wrong with one piece of evidence now, "" if nothing is.
 func (d *Desk) standing(p place, items []evidence.Item, manifest, dg digest.Digest, o outline) string {
-	why := fmt.Sprintf("the evidence %s is not in prod", short(manifest))
+	why := fmt.Sprintf("the evidence %s is not in prod", shortOr(manifest))
 	for _, item := range items {
-		if item.Manifest != manifest {
+		if item.Manifest != manifest && item.Layer != manifest { // of an .att tag, the record names the layer
 			continue
 		}
-		why = fmt.Sprintf("the evidence %s verifies with no key of trust", short(manifest))
+		why = fmt.Sprintf("the evidence %s verifies with no key of trust", shortOr(manifest))
 		if item.Problem != "" {
-			why = fmt.Sprintf("the evidence %s: %s", short(manifest), item.Problem)
+			why = fmt.Sprintf("the evidence %s: %s", shortOr(manifest), item.Problem)
 		}
 		if d.verifiedBy(p, item, o.digests(dg)) {
 			return ""

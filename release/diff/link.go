@@ -4,10 +4,11 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // revision is a commit, tag or branch as it may stand in an address.
-var revision = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`)
+var revision = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`) })
 
 // CompareURL is the page of the git host that shows the commits between two
 // revisions, or "" if the host is not known, the source is no http(s) address
@@ -18,7 +19,7 @@ func CompareURL(source, from, to string) string {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || from == to {
 		return ""
 	}
-	if !revision.MatchString(from) || !revision.MatchString(to) {
+	if !revision().MatchString(from) || !revision().MatchString(to) {
 		return ""
 	}
 	path := strings.TrimSuffix(strings.TrimSuffix(u.EscapedPath(), "/"), ".git")

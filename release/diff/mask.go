@@ -5,20 +5,25 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"plimsoll/config/clean"
 )
 
 var (
 	// variable is a whole entry of the environment, NAME=value.
-	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`) })
 	// assignment is NAME=value inside a text: a build step repeats what ENV and
 	// ARG set, an option may carry a password.
-	assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+)`)
+	assignment = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+)`)
+	})
 	// oldEnv is the ENV form without an equals sign; all that follows is the value.
-	oldEnv = regexp.MustCompile(`(?i)\b(ENV\s+)([A-Za-z_][A-Za-z0-9_.-]*)\s+([^\s=]\S*.*)$`)
+	oldEnv = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b(ENV\s+)([A-Za-z_][A-Za-z0-9_.-]*)\s+([^\s=]\S*.*)$`)
+	})
 	// sums are the keyed hashes behind masked values; they are compared, not shown.
-	sums = regexp.MustCompile(clean.Masked + `[0-9a-f]{16}`)
+	sums = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(clean.Masked + `[0-9a-f]{16}`) })
 )
 
 // masker makes text from an image configuration fit to be shown. It masks
@@ -29,7 +34,7 @@ type masker struct{ hash func(string) string }
 func (m masker) value(s string) Value { return m.shown(s, m.mask(s)) }
 
 func (m masker) shown(whole, masked string) Value {
-	text := clean.Text(sums.ReplaceAllString(masked, clean.Masked))
+	text := clean.Text(sums().ReplaceAllString(masked, clean.Masked))
 	if text == whole {
 		return Value{Text: text}
 	}
@@ -37,14 +42,14 @@ func (m masker) shown(whole, masked string) Value {
 }
 
 func (m masker) mask(s string) string {
-	s = oldEnv.ReplaceAllStringFunc(s, func(match string) string {
-		part := oldEnv.FindStringSubmatch(match)
+	s = oldEnv().ReplaceAllStringFunc(s, func(match string) string {
+		part := oldEnv().FindStringSubmatch(match)
 		if !clean.SecretName(part[2]) {
 			return match
 		}
 		return part[1] + part[2] + " " + m.masked(part[3])
 	})
-	return assignment.ReplaceAllStringFunc(s, func(match string) string {
+	return assignment().ReplaceAllStringFunc(s, func(match string) string {
 		name, value, _ := strings.Cut(match, "=")
 		if !clean.SecretName(name) {
 			return match
@@ -63,7 +68,7 @@ func (m masker) environment(env []string) map[string]Value {
 		switch {
 		case clean.SecretName(name):
 			out[clean.Text(name)] = Value{Text: clean.Masked, Sum: m.hash(val)}
-		case variable.MatchString(name) && !strings.Contains(val, "="):
+		case variable().MatchString(name) && !strings.Contains(val, "="):
 			out[clean.Text(name)] = m.shown(val, val)
 		default:
 			_, masked, _ := strings.Cut(m.mask(e), "=")
