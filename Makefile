@@ -1,0 +1,61 @@
+# Everything here needs Go and make alone; tools are pinned and land in .bin.
+GO       ?= go
+BIN      := $(CURDIR)/.bin
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS  := -s -w -X plimsoll/cli.version=$(VERSION)
+LINT     := golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VULN     := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME ?= 10s
+
+.PHONY: build demo test race lint fuzz bench generate generated tidy vuln cross clean
+
+build: ## the program, ./plimsoll
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o plimsoll .
+
+demo: build ## two registries in process, three services, the console over them
+	./plimsoll demo
+
+test: ## every test that a change must pass, under 5 minutes on 2 cores
+	$(GO) test ./...
+
+race: ## the same under the race detector
+	$(GO) test -race ./...
+
+lint: $(BIN)/golangci-lint-v2.15.0
+	$(BIN)/golangci-lint-v2.15.0 run ./...
+
+$(BIN)/golangci-lint-v2.15.0:
+	GOBIN=$(BIN) $(GO) install github.com/golangci/$(LINT)
+	mv $(BIN)/golangci-lint $@
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; done
+
+bench: ## the figures of docs/benchmarks.md, with the peers beside ours
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
+
+generate: ## what is generated: the schema of plimsoll.yaml, the table of keys, the pages of the commands
+	$(GO) generate ./...
+
+generated: generate ## fails if a generated file is not the committed one
+	git diff --exit-code
+
+tidy:
+	$(GO) mod tidy
+	git diff --exit-code go.mod go.sum
+
+vuln: ## known vulnerabilities, where the database can be reached
+	GOBIN=$(BIN) $(GO) install $(VULN)
+	$(BIN)/govulncheck ./...
+
+cross: ## builds for every system we ship
+	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -o /dev/null .; \
+	done; done
+
+clean:
+	rm -rf plimsoll dist

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+
+	"plimsoll/config"
+	"plimsoll/config/fault"
+	"plimsoll/gates/evidence"
+	"plimsoll/registry"
+	"plimsoll/release"
+	"plimsoll/store"
+)
+
+// session is one run of the program: its flags, and what was made from them so far.
+type session struct {
+	io     IO
+	flags  flags
+	json   bool
+	state  string // directory of the store, "" for the person's own
+	cancel context.CancelFunc
+
+	config  *config.Config
+	store   *store.Store
+	desk    *release.Desk
+	clients []*registry.Client
+	signer  evidence.Signer
+	lines   *bufio.Reader                                            // of answers at prompts
+	ask     func(ctx context.Context, prompt string) ([]byte, error) // how a password is asked for; nil: it cannot
+}
+
+// begin checks the common flags.
+func (s *session) begin(cmd *cobra.Command) error {
+	switch s.flags.output {
+	case "text":
+	case "json":
+		s.json = true
+	default:
+		return fault.New(fault.Usage, "use -o text or -o json", nil, "unknown output format %q", s.flags.output)
+	}
+	if s.flags.timeout < 0 {
+		return fault.New(fault.Usage, "write it as 30s or 5m", nil, "--timeout %s is negative", s.flags.timeout)
+	}
+	if s.flags.timeout > 0 {
+		ctx, cancel := context.WithTimeoutCause(cmd.Context(), s.flags.timeout,
+			fault.New(fault.Failed, "give it more with --timeout", nil, "gave up after --timeout %s", s.flags.timeout))
+		s.cancel = cancel
+		cmd.SetContext(ctx)
+	}
+	if s.io.Terminal {
+		s.ask = func(_ context.Context, prompt string) ([]byte, error) { return s.io.Password(prompt) }
+	}
+	return nil
+}
+
+// close drops connections and credentials.
+func (s *session) close() error {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	for _, c := range s.clients {
+		c.Close()
+	}
+	return nil
+}
+
+// stateDir is where this machine's store is.
+func (s *session) stateDir() string {
+	if s.state != "" {
+		return s.state
+	}
+	if dir := s.io.env("PLIMSOLL_STATE"); dir != "" {
+		return dir
+	}
+	return filepath.Join(xdg.StateHome, "plimsoll")
+}
+
+func (s *session) openStore() (*store.Store, error) {
+	if s.store == nil {
+		st, err := store.Open(s.stateDir())
+		if err != nil {
+			return nil, err
+		}
+		s.store = st
+	}
+	return s.store, nil
+}
+
+func (s *session) loadConfig() (*config.Config, error) {
+	if s.config != nil {
+		return s.config, nil
+	}
+	path, found, err := config.Find(s.flags.config, s.io.env("PLIMSOLL_CONFIG"), s.io.Dir)
+	if err != nil {
+		return nil, err
+	}
+	personal := config.PersonalFile()
+	if s.state != "" {
+		personal = "" // the demo is nobody's
+	}
+	s.config, err = config.Load(path, found, personal)
+	return s.config, err
+}
+
+// open makes the desk: configuration, store, clients, signer. It asks no registry.
+func (s *session) open() (*release.Desk, error) {
+	if s.desk != nil {
+		return s.desk, nil
+	}
+	cfg, err := s.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.openStore()
+	if err != nil {
+		return nil, err
+	}
+	trusted := !cfg.Found || st.Accepted(cfg.Path, cfg.Hash)
+	if !trusted {
+		s.note("%s was found, not named, and is not trusted yet: registries are read anonymously, nothing is written. To accept it: plimsoll trust", cfg.Path)
+	}
+	s.desk = release.New(release.Options{
+		Config: cfg, Store: st, Client: s.clientsFor(cfg, trusted), Signer: s.openSigner,
+		Now: time.Now, Actor: actor(), ReadOnly: s.flags.readOnly || !trusted, Version: version,
+	})
+	return s.desk, nil
+}
+
+// writing is open for a command that writes: an untrusted file is an error, not a note.
+func (s *session) writing() (*release.Desk, error) {
+	if s.flags.readOnly {
+		return nil, fault.New(fault.Usage, "leave --read-only out", nil, "this command writes, and --read-only refuses that")
+	}
+	cfg, err := s.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Found && !st.Accepted(cfg.Path, cfg.Hash) {
+		return nil, fault.New(fault.Usage, "read it, then accept it with plimsoll trust, or name it with --config", nil,
+			"%s was found, not named, and is not trusted yet: it may not send credentials or run commands", cfg.Path)
+	}
+	return s.open()
+}
+
+// clientsFor makes a client per purpose: one for reading and one for evidence
+// kept for the whole run, a new one for each promotion, which its operation closes.
+func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Purpose) *registry.Client {
+	var mu sync.Mutex
+	kept := map[registry.Purpose]*registry.Client{}
+	return func(purpose registry.Purpose) *registry.Client {
+		mu.Lock()
+		defer mu.Unlock()
+		if c, ok := kept[purpose]; ok {
+			return c
+		}
+		c := registry.New(registry.Options{
+			Registries: func(host string) config.Registry { return entry(cfg, host, trusted) },
+			Purpose:    purpose,
+			ReadOnly:   s.flags.readOnly || !trusted,
+			UserAgent:  "plimsoll/" + version,
+		})
+		if purpose != registry.Promote {
+			kept[purpose] = c
+			s.clients = append(s.clients, c)
+		}
+		return c
+	}
+}
+
+// entry is how a host is reached; an untrusted file gets no credential out of this machine.
+func entry(cfg *config.Config, host string, trusted bool) config.Registry {
+	r := cfg.Registry(host)
+	if !trusted {
+		r.Read, r.Evidence, r.Promote = &config.Identity{Anonymous: true}, nil, nil
+	}
+	return r
+}
+
+// actor names the person by the login, for what no signing key names.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return "unknown"
+	}
+	return u.Username
+}
+
+// note tells a person something beside the answer; scripts are not disturbed.
+func (s *session) note(format string, args ...any) {
+	if !s.json {
+		fmt.Fprintln(s.io.Err, "note:", fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"plimsoll/config"
+	"plimsoll/config/clean"
+	"plimsoll/config/fault"
+	"plimsoll/gates/evidence"
+)
+
+// openSigner opens the person's key, once per run; the password comes from the
+// environment or from a prompt and is not kept.
+func (s *session) openSigner(ctx context.Context) (evidence.Signer, error) {
+	if s.signer != nil {
+		return s.signer, nil
+	}
+	cfg, err := s.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	path := cfg.Signing.Key
+	switch {
+	case path == "":
+		return nil, fault.New(fault.Usage, "make one with plimsoll key generate and name it in "+personalPath()+" as signing: {key: FILE}", nil,
+			"no signing key is configured")
+	case strings.Contains(path, "://"):
+		return nil, fault.New(fault.Usage, "use a key file for now", nil, "signing key %s: this version signs with key files only", path)
+	}
+	pem, err := os.ReadFile(path) //nolint:gosec // the path is the person's own configuration
+	if err != nil {
+		return nil, keyError(path, err)
+	}
+	if !strings.Contains(string(pem), "ENCRYPTED") {
+		s.signer, err = evidence.OpenKey(pem, nil)
+		return s.signer, err
+	}
+	password, err := s.keyPassword(ctx, "Password of "+filepath.Base(path)+": ")
+	if err != nil {
+		return nil, err
+	}
+	s.signer, err = evidence.OpenKey(pem, password)
+	return s.signer, err
+}
+
+func keyError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Usage, "make one with plimsoll key generate, or correct signing.key", nil, "signing key %s is not there", path)
+	}
+	return fault.New(fault.Usage, "make it readable for you", err, "read the signing key %s", path)
+}
+
+// keyPassword takes the password of a key from the environment, else asks.
+func (s *session) keyPassword(ctx context.Context, prompt string) ([]byte, error) {
+	for _, name := range []string{"PLIMSOLL_KEY_PASSWORD", "COSIGN_PASSWORD"} {
+		if v, ok := s.io.Env(name); ok {
+			clean.Secret(v)
+			return []byte(v), nil
+		}
+	}
+	if s.ask == nil {
+		return nil, fault.New(fault.Usage, "set $PLIMSOLL_KEY_PASSWORD, or run it on a terminal", nil, "the signing key has a password and nobody can be asked for it")
+	}
+	password, err := s.ask(ctx, prompt)
+	if err != nil {
+		return nil, fault.New(fault.Failed, "", err, "ask for the password of the signing key")
+	}
+	clean.Secret(string(password))
+	return password, nil
+}
+
+// personalPath is where a person's own configuration belongs, whether it is there or not.
+func personalPath() string { return filepath.Join(config.UserDir(), config.PersonalName) }

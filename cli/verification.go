@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"plimsoll/release"
+)
+
+// verificationText says what verify found out about a digest.
+func verificationText(w io.Writer, v release.Verification) {
+	word := "was promoted"
+	if !v.Promoted {
+		word = "was NOT promoted"
+	}
+	fmt.Fprintf(w, "%s %s\n", v.Reference, word)
+	if v.Record != nil {
+		fmt.Fprintf(w, "  by       %s\n", v.By)
+		if v.At != nil {
+			fmt.Fprintf(w, "  at       %s\n", moment(*v.At))
+		}
+		fmt.Fprintf(w, "  from     %s\n  service  %s\n  record   %s\n  policy   %s\n", v.From, v.Service, v.Record, orDash(v.Policy))
+	}
+	checks(w, v.Checks)
+	if v.InProd {
+		fmt.Fprintln(w, "  in prod now")
+	}
+	if v.RolledBackSince {
+		fmt.Fprintln(w, "  ROLLED BACK since")
+	}
+	if v.Quarantined != "" {
+		fmt.Fprintf(w, "  QUARANTINED: %s\n", v.Quarantined)
+	}
+	for _, problem := range v.Problems {
+		fmt.Fprintf(w, "  problem  %s\n", problem)
+	}
+}
+
+// auditText says what the audit found.
+func auditText(w io.Writer, r release.AuditReport) {
+	fmt.Fprintf(w, "audit chain of this machine: %d entries, head %s\n", r.Entries, orDash(r.Head))
+	if r.Verified {
+		fmt.Fprintln(w, "everything holds")
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintf(w, "PROBLEM  %s\n", problem)
+	}
+}
