@@ -42,7 +42,7 @@ type copyLimits struct {
 	blobs      int           // of a tree
 	reads      int           // manifests read at once, from either side
 	questions  int           // HEAD in flight
-	large      int           // blobs of at least largeBlob that move at once
+	large      int           // blobs over largeBlob that move at once
 	small      int           // smaller ones that move at once
 	tries      int           // of one blob
 	stall      time.Duration // a blob without stallBytes of progress is given up
@@ -65,7 +65,7 @@ const (
 	// LayerStallBytes is the progress that a layer must make within LayerStall.
 	LayerStallBytes = 64 << 10
 	// largeBlob parts the blobs that fill a link from those that wait for round trips.
-	largeBlob = 4 << 20
+	largeBlob = 16 << 20
 )
 
 // Copy copies the root manifest with all children, configurations and layers

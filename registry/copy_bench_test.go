@@ -1,7 +1,9 @@
 package registry_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,38 +34,44 @@ func BenchmarkCopy(b *testing.B) {
 		return layers
 	}
 	const mib = 1 << 10 // sizes are in KiB
-	app := func(first, second uint64) []embedded.Image {
-		images := make([]embedded.Image, 0, 2)
-		for i, arch := range []string{"amd64", "arm64"} {
-			own := uint64(100 * (i + 1))
-			images = append(images, platform(arch, false,
-				file(own, 14<<20, embedded.Plain), file(own+1, 8<<20, embedded.Plain), file(own+2, 4<<20, embedded.Plain),
-				file(own+first, 3<<20, embedded.Plain), file(own+second, 1<<20, embedded.Plain)))
-		}
-		return images
-	}
 	cases := []struct {
 		name string
+		trip time.Duration    // one round trip
 		prod []embedded.Image // what prod has before
 		img  []embedded.Image
 	}{
-		{"app 60 MB", nil, app(3, 4)},
-		{"app candidate 8 MB", app(3, 4), app(5, 6)},
-		{"AI 2 GB", nil, []embedded.Image{platform("amd64", false, sizes(
+		{"app 60 MB", 0, nil, appImages(3, 4)},
+		{"app 60 MB at 20 ms", 20 * time.Millisecond, nil, appImages(3, 4)},
+		{"app candidate 8 MB", 0, appImages(3, 4), appImages(5, 6)},
+		{"app candidate 8 MB at 20 ms", 20 * time.Millisecond, appImages(3, 4), appImages(5, 6)},
+		{"AI 2 GB", 0, nil, []embedded.Image{platform("amd64", false, sizes(
 			64, 128, 512, mib, 4*mib, 16*mib, 32*mib, 64*mib, 128*mib, 256*mib, 466*mib, 1024*mib)...)}},
 	}
 	for _, c := range cases {
-		b.Run(c.name, func(b *testing.B) { race(b, c.prod, c.img) })
+		b.Run(c.name, func(b *testing.B) { race(b, c.trip, c.prod, c.img) })
 	}
 }
 
-// race lets both copy in turns.
-func race(b *testing.B, before, img []embedded.Image) {
+// appImages are two platforms of five layers each; the last two are named by their seeds.
+func appImages(first, second uint64) []embedded.Image {
+	images := make([]embedded.Image, 0, 2)
+	for i, arch := range []string{"amd64", "arm64"} {
+		own := uint64(100 * (i + 1))
+		images = append(images, platform(arch, false,
+			file(own, 14<<20, embedded.Plain), file(own+1, 8<<20, embedded.Plain), file(own+2, 4<<20, embedded.Plain),
+			file(own+first, 3<<20, embedded.Plain), file(own+second, 1<<20, embedded.Plain)))
+	}
+	return images
+}
+
+// race lets both copy in turns, over links with the given round trip.
+func race(b *testing.B, trip time.Duration, before, img []embedded.Image) {
 	crane := registrytest.Tool(b, cranePackage)
 	client := registrytest.Client(b)
 	storage := b.TempDir()
-	source := at(registrytest.Distribution(b), "staging/app")
-	target := at(registrytest.Distribution(b, registrytest.WithStorage(storage)), "prod/app")
+	source := at(distant(b, trip, registrytest.Distribution(b)), "staging/app")
+	near := at(registrytest.Distribution(b, registrytest.WithStorage(storage)), "prod/app")
+	target := at(distant(b, trip, near.Host), near.Path)
 	image := build(b, img...)
 	root := image.Descriptor().Digest
 	must(b, image.Push(b.Context(), client, source))
@@ -76,13 +84,14 @@ func race(b *testing.B, before, img []embedded.Image) {
 		r := registry.CopyRequest{From: client, Source: source, To: client, Target: target, Root: root}
 		if before != nil {
 			old := build(b, before...)
-			must(b, old.Push(b.Context(), client, target, "live"))
+			must(b, old.Push(b.Context(), client, near, "live"))
 			r.Have = append(r.Have, old.Descriptor().Digest)
 		}
 		return r
 	}
 	ours := func() float64 {
 		r := reset()
+		client.Close() // as a program that has just started: no connection is open
 		start := time.Now()
 		_, err := registry.Copy(b.Context(), r)
 		must(b, err)
@@ -118,4 +127,65 @@ func race(b *testing.B, before, img []embedded.Image) {
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
 	return v[len(v)/2]
+}
+
+// distant is a way to host that takes the given round trip, and one more for
+// each new connection.
+func distant(b *testing.B, trip time.Duration, host string) string {
+	if trip == 0 {
+		return host
+	}
+	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	must(b, err)
+	b.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go relay(b.Context(), in, host, trip)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func relay(ctx context.Context, in net.Conn, host string, trip time.Duration) {
+	time.Sleep(trip)
+	out, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		_ = in.Close()
+		return
+	}
+	go late(in, out, trip/2)
+	late(out, in, trip/2)
+}
+
+// late hands on what arrives, each piece after d.
+func late(from, to net.Conn, d time.Duration) {
+	type piece struct {
+		due  time.Time
+		data []byte
+	}
+	queue := make(chan piece, 1024)
+	go func() {
+		defer close(queue)
+		for {
+			data := make([]byte, 64<<10)
+			n, err := from.Read(data)
+			if n > 0 {
+				queue <- piece{time.Now().Add(d), data[:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range queue {
+		time.Sleep(time.Until(p.due))
+		if _, err := to.Write(p.data); err != nil {
+			_ = from.Close()
+		}
+	}
+	_ = to.Close()
 }

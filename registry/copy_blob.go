@@ -142,7 +142,7 @@ func (c *copier) mount(ctx context.Context, d ocispec.Descriptor) (mounted bool,
 // transfer streams the blob from Source to Target when it is its turn.
 func (c *copier) transfer(ctx context.Context, j *blobJob, place *url.URL) error {
 	turn := c.small
-	if j.d.Size >= largeBlob {
+	if j.d.Size > largeBlob {
 		turn = c.large
 	}
 	if err := turn.acquire(ctx, j.d.Size); err != nil {

@@ -37,7 +37,7 @@ func (c *Client) PutStream(ctx context.Context, repo Repository, d ocispec.Descr
 //	try ─► open the source ┐
 //	     └► POST, a place  ┴► checked bytes ─► PUT, or PATCH and PUT ─► 201
 //
-// A blob under wholeLimit travels in the body of the PUT, which saves a round
+// A blob up to largeBlob travels in the body of the PUT, which saves a round
 // trip. A larger one travels in one PATCH, as docker does it: Azure's registry was seen
 // to refuse a PUT of more than 20 MB (goharbor/harbor#23015), and Amazon's
 // loses what comes in a second PATCH (aws/containers-roadmap#2831). A registry that
@@ -52,9 +52,6 @@ type upload struct {
 	line   *line
 }
 
-// wholeLimit is the size up to which a blob is sent in the PUT.
-const wholeLimit = 16 << 20
-
 // sourceError marks a failure on the reading side.
 type sourceError struct{ err error }
 
@@ -63,7 +60,7 @@ func (e sourceError) Unwrap() error { return e.err }
 
 // run tries until the blob is there, or until trying again has no sense.
 func (u *upload) run(ctx context.Context) error {
-	whole, changed := u.d.Size <= wholeLimit, false
+	whole, changed := u.d.Size <= largeBlob, false
 	for try := 1; ; try++ {
 		u.line.start()
 		err := u.try(ctx, whole)
@@ -232,6 +229,7 @@ func (u *upload) send(ctx context.Context, place *url.URL, body *checked, whole 
 	if err != nil {
 		return err
 	}
+	body.sent() // the answer to the PUT gets as long as the one to the PATCH
 	return u.commit(ctx, next, nil, 0)
 }
 
