@@ -222,15 +222,19 @@ func exporter(w io.Writer, format, origin string) (func(store.AuditEntry) error,
 		return func(a store.AuditEntry) error { return e.Encode(cloudEvent(a, origin)) }, nothing, nil
 	case FormatCSV:
 		c := csv.NewWriter(w)
-		err := c.Write([]string{"number", "at", "action", "service", "actor", "data", "previous", "hash"})
-		return func(a store.AuditEntry) error { return c.Write(csvRow(a)) }, func() error { c.Flush(); return c.Error() }, err
+		if err := c.Write([]string{"number", "at", "action", "service", "actor", "data", "previous", "hash"}); err != nil {
+			return nil, nil, fmt.Errorf("write the audit export: %w", err)
+		}
+		return func(a store.AuditEntry) error { return c.Write(csvRow(a)) }, func() error { c.Flush(); return c.Error() }, nil
 	}
 	return nil, nil, fault.New(fault.Usage, "use jsonl, csv or cloudevents", nil, "%q is no format of audit export", format)
 }
 
 func csvRow(a store.AuditEntry) []string {
-	return []string{strconv.FormatUint(a.Number, 10), a.At.UTC().Format(time.RFC3339Nano), a.Action, cell(a.Service), cell(a.Actor),
-		string(a.Data), a.Previous, a.Hash}
+	return []string{
+		strconv.FormatUint(a.Number, 10), a.At.UTC().Format(time.RFC3339Nano), a.Action, cell(a.Service), cell(a.Actor),
+		string(a.Data), a.Previous, a.Hash,
+	}
 }
 
 // cell keeps a spreadsheet from taking text for a formula
@@ -254,6 +258,8 @@ type event struct {
 }
 
 func cloudEvent(a store.AuditEntry, origin string) event {
-	return event{SpecVersion: "1.0", ID: a.Hash, Source: origin, Type: "plimsoll.audit." + a.Action, Subject: a.Service,
-		Time: a.At.UTC(), DataContentType: "application/json", Data: a}
+	return event{
+		SpecVersion: "1.0", ID: a.Hash, Source: origin, Type: "plimsoll.audit." + a.Action, Subject: a.Service,
+		Time: a.At.UTC(), DataContentType: "application/json", Data: a,
+	}
 }

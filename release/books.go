@@ -16,7 +16,7 @@ import (
 
 // chain reads the ledger of a service with the key groups of records.
 func (d *Desk) chain(ctx context.Context, p place) (ledger.Chain, error) {
-	var groups []config.Group
+	groups := make([]config.Group, 0, len(p.Records))
 	for _, name := range p.Records {
 		groups = append(groups, d.Config.Trust[name])
 	}
@@ -70,10 +70,13 @@ func oddities(c ledger.Chain) []string {
 
 // targetsOf are the digests that prod can be rolled back to.
 func targetsOf(c ledger.Chain, current digest.Digest) []Target {
-	out := []Target{}
-	for _, t := range c.Targets(current) {
-		out = append(out, Target{Digest: t.Digest, At: t.Record.At(), Actor: clean.Text(t.Record.Predicate.Actor.ID), Record: t.Record.Digest,
-			Tags: cleanTags(t.Record.Predicate.To.Tags), Quarantined: t.Quarantined, LastGood: t.LastGood})
+	targets := c.Targets(current)
+	out := make([]Target, 0, len(targets))
+	for _, t := range targets {
+		out = append(out, Target{
+			Digest: t.Digest, At: t.Record.At(), Actor: clean.Text(t.Record.Predicate.Actor.ID), Record: t.Record.Digest,
+			Tags: cleanTags(t.Record.Predicate.To.Tags), Quarantined: t.Quarantined, LastGood: t.LastGood,
+		})
 	}
 	return out
 }

@@ -113,8 +113,10 @@ func (g gathering) sources(ctx context.Context, dg digest.Digest, o outline) ([]
 		dsse = append(dsse, more...)
 	}
 	for _, a := range o.Attestations {
-		out = append(out, source{subject: a.About, form: evidence.BuildKit,
-			attached: attached{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size}})
+		out = append(out, source{
+			subject: a.About, form: evidence.BuildKit,
+			attached: attached{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size},
+		})
 	}
 	if len(out) > registry.MaxPerDigest {
 		return nil, nil, fmt.Errorf("%s and its platforms have %d referrers, more than the %d that are read: %w",
@@ -139,8 +141,10 @@ func (d *Desk) referrers(ctx context.Context, repo registry.Repository, dg diges
 	}
 	out := make([]attached, 0, len(found.Descriptors))
 	for _, r := range found.Descriptors {
-		out = append(out, attached{Digest: r.Digest, MediaType: r.MediaType, Size: r.Size, ArtifactType: r.ArtifactType,
-			Predicate: r.Annotations[evidence.AnnotationPredicate]})
+		out = append(out, attached{
+			Digest: r.Digest, MediaType: r.MediaType, Size: r.Size, ArtifactType: r.ArtifactType,
+			Predicate: r.Annotations[evidence.AnnotationPredicate],
+		})
 	}
 	return out, nil
 }
@@ -247,7 +251,7 @@ func layersOf(s source, raw []byte) []piece {
 		}
 	case evidence.DSSE, evidence.BuildKit:
 		out = statements(item, m.Layers)
-	case evidence.Other:
+	case evidence.Other, evidence.SimpleSigning: // no gate reads them
 	}
 	if len(out) == 0 {
 		item.Form = evidence.Other
@@ -264,7 +268,7 @@ func isBundle(mediaType string) bool {
 // statements are the layers of an .att tag or a BuildKit attestation. Of
 // BuildKit's, only provenance is read: an SBOM proves nothing to a gate.
 func statements(item evidence.Item, layers []ocispec.Descriptor) []piece {
-	var out []piece
+	out := make([]piece, 0, 1)
 	for _, l := range layers[:min(len(layers), registry.MaxPerDigest)] {
 		one := item
 		switch {

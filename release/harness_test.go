@@ -258,8 +258,10 @@ func (w *world) attach(manifest []byte, blobs ...[]byte) digest.Digest {
 
 // tested attaches a result of the smoke tests.
 func (w *world) tested(p person, about digest.Digest, result string) digest.Digest {
-	predicate := map[string]any{"result": result, "configuration": []map[string]any{{"name": "smoke"}},
-		"passedTests": []string{"a", "b"}, "failedTests": []string{}, evidence.FinishedOn: w.now.Add(-time.Minute).Format(time.RFC3339)}
+	predicate := map[string]any{
+		"result": result, "configuration": []map[string]any{{"name": "smoke"}},
+		"passedTests": []string{"a", "b"}, "failedTests": []string{}, evidence.FinishedOn: w.now.Add(-time.Minute).Format(time.RFC3339),
+	}
 	if result == "FAILED" {
 		predicate["passedTests"], predicate["failedTests"] = []string{"a"}, []string{"b"}
 	}
@@ -273,12 +275,17 @@ func (w *world) scanned(p person, about digest.Digest, findings ...string) diges
 		id, severity, _ := strings.Cut(f, " ")
 		list = append(list, map[string]any{"VulnerabilityID": id, "PkgName": "openssl", "InstalledVersion": "3.0.1", "FixedVersion": "3.0.2", "Severity": severity})
 	}
-	report := map[string]any{"SchemaVersion": 2, "ArtifactName": w.staging.At(about), "ArtifactType": "container_image",
-		"Results": []map[string]any{{"Target": "alpine", "Class": "os-pkgs", "Type": "alpine", "Vulnerabilities": list}}}
+	report := map[string]any{
+		"SchemaVersion": 2, "ArtifactName": w.staging.At(about), "ArtifactType": "container_image",
+		"Results": []map[string]any{{"Target": "alpine", "Class": "os-pkgs", "Type": "alpine", "Vulnerabilities": list}},
+	}
 	at := w.now.Add(-time.Minute).Format(time.RFC3339)
-	return w.sign(p, about, evidence.Vuln, map[string]any{"invocation": map[string]any{}, "scanner": map[string]any{
-		"uri": "pkg:github/aquasecurity/trivy@0.74.0", "version": "0.74.0", "db": map[string]any{}, "result": report},
-		"metadata": map[string]any{"scanStartedOn": at, "scanFinishedOn": at}})
+	return w.sign(p, about, evidence.Vuln, map[string]any{
+		"invocation": map[string]any{}, "scanner": map[string]any{
+			"uri": "pkg:github/aquasecurity/trivy@0.74.0", "version": "0.74.0", "db": map[string]any{}, "result": report,
+		},
+		"metadata": map[string]any{"scanStartedOn": at, "scanFinishedOn": at},
+	})
 }
 
 // good attaches what an ordinary candidate needs.

@@ -75,7 +75,7 @@ func sortEntries(entries []Entry) {
 
 // entriesOf are the records of a service as lines of the history.
 func entriesOf(p place, chain ledger.Chain) []Entry {
-	out := []Entry{}
+	out := make([]Entry, 0, len(chain.Records))
 	for _, r := range chain.Records {
 		out = append(out, entryOf(p, chain, r))
 	}
@@ -154,9 +154,11 @@ func localEntry(a store.AuditEntry) (string, Entry, bool) {
 		json.Unmarshal(a.Data, &data) != nil || data.Digest.Validate() != nil {
 		return "", Entry{}, false
 	}
-	e := Entry{At: a.At, Action: a.Action, Service: a.Service, Digest: data.Digest, Previous: data.Previous, Actor: a.Actor,
+	e := Entry{
+		At: a.At, Action: a.Action, Service: a.Service, Digest: data.Digest, Previous: data.Previous, Actor: a.Actor,
 		Reason: data.Reason, Record: data.Record, Seconds: data.Seconds, Tags: data.Tags,
-		Problem: "in the audit chain of this machine only; plimsoll audit sync writes what is missing"}
+		Problem: "in the audit chain of this machine only; plimsoll audit sync writes what is missing",
+	}
 	if e.Record != nil {
 		e.Problem = "its record is no longer in the ledger"
 	}
@@ -173,24 +175,44 @@ func matches(written []Entry, e Entry) bool {
 	})
 }
 
-// HistoryAt is what was in prod at a time, one entry for each service that had
-// something; a record that was never completed or does not verify is shown
-// with its problem only if nothing better explains that time.
+// HistoryAt is what was in prod at a time: one entry for each service that had
+// something then. A ledger that cannot be read is an error beside what this
+// machine knew of it.
 func (d *Desk) HistoryAt(ctx context.Context, service string, at time.Time) ([]Entry, error) {
-	entries, err := d.History(ctx, service)
-	out := []Entry{}
-	for _, s := range d.Services() {
-		var of []Entry
-		for _, e := range entries {
-			if e.Service == s.Name && !e.At.After(at) {
-				of = append(of, e)
-			}
-		}
-		if len(of) == 0 {
-			continue
-		}
-		best := slices.IndexFunc(of, func(e Entry) bool { return e.Verified && e.Problem == "" })
-		out = append(out, of[max(best, 0)])
+	services, err := d.chosen(service)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	out := []Entry{}
+	var errs []error
+	for _, s := range services {
+		p, err := d.place(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		e, err := d.entryAt(ctx, p, at)
+		if e != nil {
+			out = append(out, *e)
+		}
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// entryAt is the newest move up to a time, as the ledger has it or, where its
+// record is not written yet, the audit chain of this machine.
+func (d *Desk) entryAt(ctx context.Context, p place, at time.Time) (*Entry, error) {
+	chain, unread := d.chain(ctx, p)
+	var best *Entry
+	if r := chain.At(at); r != nil {
+		e := entryOf(p, chain, *r)
+		best = &e
+	}
+	unwritten, err := d.unwritten(p, entriesOf(p, chain))
+	for _, e := range unwritten {
+		if !e.At.After(at) && (best == nil || e.At.After(best.At)) {
+			best = &e
+		}
+	}
+	return best, errors.Join(unread, err)
 }

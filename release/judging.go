@@ -135,8 +135,7 @@ func (d *Desk) rememberNegatives(negatives []gates.Negative) error {
 type subject struct {
 	named
 	outline
-	tags  []string // every tag of the repository
-	names []string // those that point at it and that the service's rule selects
+	tags []string // every tag of the repository
 }
 
 // fresh reads one candidate and its evidence again, never from memory, and judges it.
@@ -237,8 +236,10 @@ func (d *Desk) Gates(ctx context.Context, service string, dg digest.Digest) (Ver
 	if err != nil {
 		return Verdict{}, err
 	}
-	v := Verdict{Service: service, Digest: dg, Verdict: j.verdict.State, Checks: j.verdict.Checks,
-		Policy: p.policy.Digest(), Bigger: j.bigger, Prod: pointer(w.prod), Warnings: j.gone}
+	v := Verdict{
+		Service: service, Digest: dg, Verdict: j.verdict.State, Checks: j.verdict.Checks,
+		Policy: p.policy.Digest(), Bigger: j.bigger, Prod: pointer(w.prod), Warnings: j.gone,
+	}
 	if err := d.rememberNegatives(j.verdict.Negatives); err != nil {
 		v.Warnings = append(v.Warnings, "what was seen could not be remembered on this machine: "+clean.Text(err.Error()))
 	}

@@ -106,8 +106,10 @@ func TestARejectionBlocksAndIsRememberedByWhoSignedIt(t *testing.T) {
 func TestCosignsOldTagOfAttestationsCounts(t *testing.T) {
 	w := newWorld(t)
 	dg := w.push(w.staging, "v1", image("app", w.now))
-	w.attTag(dg, map[string]any{"result": "PASSED", "configuration": []map[string]any{{"name": "smoke"}}, "passedTests": []string{"a"},
-		evidence.FinishedOn: w.now.Format(time.RFC3339)})
+	w.attTag(dg, map[string]any{
+		"result": "PASSED", "configuration": []map[string]any{{"name": "smoke"}}, "passedTests": []string{"a"},
+		evidence.FinishedOn: w.now.Format(time.RFC3339),
+	})
 	if c := check(t, w.gates(dg).Checks, gates.E2E); c.Status != gates.Pass {
 		t.Errorf("%+v", c)
 	}

@@ -41,7 +41,9 @@ func (d *Desk) List(ctx context.Context, service string) (ServiceView, error) {
 	if err := ctx.Err(); err != nil {
 		return view.failed(err), fmt.Errorf("list %s: %w", service, err)
 	}
-	l.keep(view)
+	if err := l.keep(view); err != nil {
+		view.Warnings = append(view.Warnings, "this machine could not keep what it read: "+clean.Text(clean.Redact(err.Error())))
+	}
 	return view, l.err
 }
 
@@ -73,7 +75,7 @@ func (l *listing) read(ctx context.Context) {
 	})
 	group.Go(func() error {
 		l.root, prodErr = l.desk.channelRoot(ctx, l.place)
-		l.world.prod = l.root.Digest
+		l.prod = l.root.Digest
 		return nil
 	})
 	group.Go(func() error {
@@ -108,9 +110,9 @@ func (l *listing) view(ctx context.Context) ServiceView {
 // candidates judges every row, some at a time.
 func (l *listing) candidates(ctx context.Context) []Candidate {
 	out := make([]Candidate, len(l.rows))
-	shelf := l.desk.shelf(l.place.staging)
+	shelf := l.desk.shelf(l.staging)
 	defer shelf.flush()
-	g := gathering{desk: l.desk, repo: l.place.staging, shelf: shelf, tags: l.tags, memory: l.memory, mu: &l.mu}
+	g := gathering{desk: l.desk, repo: l.staging, shelf: shelf, tags: l.tags, memory: l.memory, mu: &l.mu}
 	group := errgroup.Group{}
 	group.SetLimit(workers)
 	for i, r := range l.rows {
@@ -160,24 +162,24 @@ func (l *listing) note(r row, j judged) {
 
 // prodView is what the channel points at, with its record.
 func (l *listing) prodView() Prod {
-	v := Prod{Reference: l.channel(), Digest: pointer(l.world.prod), Tags: []string{}}
+	v := Prod{Reference: l.channel(), Digest: pointer(l.prod), Tags: []string{}}
 	v.Platforms = []string{}
-	if l.world.prod == "" {
+	if l.prod == "" {
 		return v
 	}
 	if l.image != nil {
 		v.Image = outlineOf(*l.image).Image
 	}
 	for tag, n := range l.memory.Tags {
-		if n.Digest == l.world.prod {
+		if n.Digest == l.prod {
 			v.Tags = append(v.Tags, tag)
 		}
 	}
 	slices.SortFunc(v.Tags, func(a, b string) int { return compareTags(b, a) })
-	if r := recordOf(l.chain, l.world.prod); r != nil {
+	if r := recordOf(l.chain, l.prod); r != nil {
 		at := r.At()
 		v.Since, v.By, v.Record = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest
-		v.Tags = append(v.Tags, releaseTag(l.world.prod))
+		v.Tags = append(v.Tags, releaseTag(l.prod))
 	}
 	return v
 }
@@ -187,7 +189,7 @@ func releaseTag(dg digest.Digest) string { return "release-" + dg.Encoded()[:16]
 
 // keep saves what the next listing and the first frame need. A store that
 // cannot be written costs that, and is said.
-func (l *listing) keep(v ServiceView) {
+func (l *listing) keep(v ServiceView) error {
 	d := l.desk
 	var errs []error
 	if l.memory.changed {
@@ -197,7 +199,7 @@ func (l *listing) keep(v ServiceView) {
 	if l.err == nil {
 		errs = append(errs, d.Store.PutSnapshot(viewKind, l.Name, v))
 	}
-	_ = errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // clockOff is how far our clock may be from a registry's.
@@ -208,10 +210,10 @@ func (l *listing) warn() {
 	d := l.desk
 	slices.Sort(l.warnings)
 	if l.chainErr != nil {
-		l.say("the ledger %s could not be read: %v", l.place.ledger, l.chainErr)
-	} else if l.world.prod != "" && recordOf(l.chain, l.world.prod) == nil {
+		l.say("the ledger %s could not be read: %v", l.ledger, l.chainErr)
+	} else if l.prod != "" && recordOf(l.chain, l.prod) == nil {
 		l.say("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",
-			l.channel(), short(l.world.prod), l.Name)
+			l.channel(), short(l.prod), l.Name)
 	}
 	if l.imageErr != nil && l.err == nil {
 		l.say("what prod runs could not be read, so every change counts as a bigger one: %v", l.imageErr)
@@ -219,7 +221,7 @@ func (l *listing) warn() {
 	for _, f := range oddities(l.chain) {
 		l.say("%s", f)
 	}
-	for _, host := range slices.Compact([]string{l.place.staging.Host, l.place.prod.Host}) {
+	for _, host := range slices.Compact([]string{l.staging.Host, l.place.prod.Host}) {
 		if skew, ok := d.read().Skew(host); ok && (skew > clockOff || skew < -clockOff) {
 			l.say("the clock of this machine is %s off the clock of %s; promotions will be refused", skew.Abs().Round(time.Second), host)
 		}

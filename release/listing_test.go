@@ -283,8 +283,10 @@ func TestProdThatCannotBeReadBlocksEveryCandidate(t *testing.T) {
 func TestTextOfARegistryCannotReachTheTerminal(t *testing.T) {
 	w := newWorld(t)
 	dg := w.push(w.staging, "v1", image("app", w.now, func(img *embedded.Image) {
-		img.Config.Config.Labels = map[string]string{"org.opencontainers.image.version": "1\x1b]52;c;ZXZpbA==\x07.0\u202e", "org.opencontainers.image.revision": "\x1b[2J",
-			"org.opencontainers.image.source": "javascript:alert(1)"}
+		img.Config.Config.Labels = map[string]string{
+			"org.opencontainers.image.version": "1\x1b]52;c;ZXZpbA==\x07.0\u202e", "org.opencontainers.image.revision": "\x1b[2J",
+			"org.opencontainers.image.source": "javascript:alert(1)",
+		}
 	}))
 	c := candidate(t, w.list(), dg)
 	if raw := asJSON(t, c); strings.Contains(raw, `\u001b`) || strings.Contains(raw, `\u0007`) || strings.Contains(raw, "\u202e") || strings.Contains(raw, "javascript") {

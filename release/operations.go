@@ -12,13 +12,17 @@ import (
 	"plimsoll/release/operation"
 )
 
-// What operations are asked for; see package operation.
 type (
-	PromoteRequest    = operation.PromoteRequest
-	RollbackRequest   = operation.RollbackRequest
-	AdoptRequest      = operation.AdoptRequest
+	// PromoteRequest is what Promote is asked for.
+	PromoteRequest = operation.PromoteRequest
+	// RollbackRequest is what Rollback is asked for.
+	RollbackRequest = operation.RollbackRequest
+	// AdoptRequest is what Adopt is asked for.
+	AdoptRequest = operation.AdoptRequest
+	// QuarantineRequest is what Quarantine is asked for.
 	QuarantineRequest = operation.QuarantineRequest
-	Quarantined       = operation.Quarantined
+	// Quarantined is what Quarantine did.
+	Quarantined = operation.Quarantined
 )
 
 // runner does what changes prod; the desk is its judge.
@@ -87,10 +91,14 @@ func (j judge) Judge(ctx context.Context, q operation.Question) (operation.Judge
 	if err != nil {
 		return operation.Judgement{}, err
 	}
+	names, err := j.desk.namesOf(ctx, p, sub)
+	if err != nil {
+		return operation.Judgement{}, err
+	}
 	if err := j.desk.rememberNegatives(got.verdict.Negatives); err != nil {
 		return operation.Judgement{}, fmt.Errorf("remember what was seen of %s: %w", p.staging.At(q.Digest), err)
 	}
-	return operation.Judgement{Verdict: got.verdict.State, Checks: got.verdict.Checks, Policy: p.policy.Digest(), Tags: sub.names}, nil
+	return operation.Judgement{Verdict: got.verdict.State, Checks: got.verdict.Checks, Policy: p.policy.Digest(), Tags: names}, nil
 }
 
 // Objections reads once more what can only say no.
@@ -144,10 +152,6 @@ func (j judge) ask(ctx context.Context, q operation.Question) (place, subject, j
 	}
 	w.promoter = q.Promoter
 	sub, got, err := j.desk.fresh(ctx, w, q.Digest)
-	if err != nil {
-		return place{}, subject{}, judged{}, err
-	}
-	sub.names, err = j.desk.namesOf(ctx, p, sub)
 	return p, sub, got, err
 }
 

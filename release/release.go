@@ -9,10 +9,12 @@ import (
 	"plimsoll/release/operation"
 )
 
-// What an operation takes and gives; the desk passes it through.
 type (
-	Outcome  = operation.Outcome
+	// Outcome is what an operation did.
+	Outcome = operation.Outcome
+	// Arrivals counts the referrers that travelled to prod.
 	Arrivals = operation.Arrivals
+	// Progress is how far an operation is.
 	Progress = operation.Progress
 )
 

@@ -69,8 +69,10 @@ func findings(statements []evidence.Verified) *diff.Findings {
 	out := &diff.Findings{}
 	for _, s := range newest {
 		for _, f := range s.Findings {
-			out.List = append(out.List, diff.Finding{ID: f.ID, Package: f.Package, Version: f.Version, Fixed: f.Fixed,
-				Severity: report.SeverityWord(f.Severity), Title: f.Title, URL: f.URL, Level: f.Severity})
+			out.List = append(out.List, diff.Finding{
+				ID: f.ID, Package: f.Package, Version: f.Version, Fixed: f.Fixed,
+				Severity: report.SeverityWord(f.Severity), Title: f.Title, URL: f.URL, Level: f.Severity,
+			})
 		}
 	}
 	return out

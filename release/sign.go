@@ -93,8 +93,10 @@ func (d *Desk) attach(ctx context.Context, s evidence.Signer, repo registry.Repo
 			return "", fmt.Errorf("upload evidence to %s: %w", repo, err)
 		}
 	}
-	m := registry.Manifest{Raw: raw, Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest,
-		Digest: digest.FromBytes(raw), Size: int64(len(raw)), ArtifactType: layer.MediaType}}
+	m := registry.Manifest{Raw: raw, Descriptor: ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest,
+		Digest:    digest.FromBytes(raw), Size: int64(len(raw)), ArtifactType: layer.MediaType,
+	}}
 	if err := client.Attach(ctx, repo, m); err != nil {
 		return "", fmt.Errorf("attach evidence to %s: %w", repo.At(about.Digest), err)
 	}

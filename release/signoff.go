@@ -116,8 +116,10 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 		return SignOff{}, err
 	}
 	out := SignOff{Service: p.Name, Digest: sub.Digest, Decision: r.Decision, Reviewer: id, Prod: pointer(prod), Evidence: made}
-	out.Warning = d.audit("sign-off", p.Name, id, map[string]any{"digest": sub.Digest, "decision": r.Decision, "prod": pointer(prod),
-		"evidence": made, "comment": r.Comment})
+	out.Warning = d.audit("sign-off", p.Name, id, map[string]any{
+		"digest": sub.Digest, "decision": r.Decision, "prod": pointer(prod),
+		"evidence": made, "comment": r.Comment,
+	})
 	if r.Decision != evidence.Approved {
 		err = d.rememberNegatives([]gates.Negative{{Gate: gates.SignOff, Subject: sub.Digest, Evidence: made, Key: id, At: now, Reason: negativeReason(r, id)}})
 	}

@@ -30,16 +30,20 @@ const (
 )
 
 // order is how fields are shown: what changes behaviour most comes first.
-var order = []string{FieldEntrypoint, FieldCmd, FieldUser, FieldWorkdir, FieldEnv, FieldPort, FieldVolume,
-	FieldHealthcheck, FieldStopSignal, FieldLabel}
+var order = []string{
+	FieldEntrypoint, FieldCmd, FieldUser, FieldWorkdir, FieldEnv, FieldPort, FieldVolume,
+	FieldHealthcheck, FieldStopSignal, FieldLabel,
+}
 
 type fieldKey struct{ field, name string }
 
 // entries are all settings of a configuration, flat.
 func (c Config) entries() map[fieldKey]Value {
 	out := map[fieldKey]Value{}
-	for field, v := range map[string]Value{FieldUser: c.User, FieldWorkdir: c.Workdir, FieldEntrypoint: c.Entrypoint, FieldCmd: c.Cmd,
-		FieldStopSignal: c.StopSignal, FieldHealthcheck: c.Healthcheck} {
+	for field, v := range map[string]Value{
+		FieldUser: c.User, FieldWorkdir: c.Workdir, FieldEntrypoint: c.Entrypoint, FieldCmd: c.Cmd,
+		FieldStopSignal: c.StopSignal, FieldHealthcheck: c.Healthcheck,
+	} {
 		if v != (Value{}) {
 			out[fieldKey{field, ""}] = v
 		}

@@ -57,8 +57,10 @@ func nextGateway() diff.Image {
 		p.Config.Labels = map[string]diff.Value{diff.LabelSource: {Text: "https://github.com/acme/gateway"}, diff.LabelRevision: {Text: "bbbbbbb"}, diff.LabelBaseName: {Text: "alpine:3.21"}, diff.LabelBaseDigest: {Text: "sha256:2222"}}
 		p.Layers = []diff.Layer{p.Layers[0], layer("app 2 "+p.Name, 5_000_000, "COPY gateway /")}
 	}
-	image.Platforms = append(image.Platforms, diff.Platform{Name: "linux/s390x", Digest: dg("s390x"), ConfigDigest: dg("config s390x"), ConfigBytes: 1000,
-		Layers: []diff.Layer{layer("base s390x", 30_000_000, "FROM alpine")}, Config: diff.Config{Platform: "linux/s390x"}})
+	image.Platforms = append(image.Platforms, diff.Platform{
+		Name: "linux/s390x", Digest: dg("s390x"), ConfigDigest: dg("config s390x"), ConfigBytes: 1000,
+		Layers: []diff.Layer{layer("base s390x", 30_000_000, "FROM alpine")}, Config: diff.Config{Platform: "linux/s390x"},
+	})
 	return image
 }
 

@@ -92,11 +92,11 @@ func (w *walk) manifests(ctx context.Context, depth int, want ...ocispec.Descrip
 	if err != nil {
 		return err
 	}
-	for i, m := range got {
-		if depth == 0 {
-			w.image.MediaType = m.Descriptor.MediaType
-		}
-		if err := w.manifest(ctx, depth, want[i], m); err != nil {
+	if depth == 0 && len(got) > 0 {
+		w.image.MediaType = got[0].Descriptor.MediaType
+	}
+	for i, d := range want[:min(len(want), len(got))] {
+		if err := w.manifest(ctx, depth, d, got[i]); err != nil {
 			return err
 		}
 	}
@@ -156,8 +156,10 @@ func (w *walk) index(ctx context.Context, depth int, doc document) error {
 		}
 		switch {
 		case d.Annotations[referenceType] == attestationType:
-			w.image.Attestations = append(w.image.Attestations, Attestation{Digest: d.Digest, Size: d.Size,
-				MediaType: d.MediaType, About: digest.Digest(d.Annotations[referenceDigest])})
+			w.image.Attestations = append(w.image.Attestations, Attestation{
+				Digest: d.Digest, Size: d.Size,
+				MediaType: d.MediaType, About: digest.Digest(d.Annotations[referenceDigest]),
+			})
 		case d.ArtifactType == "":
 			children = append(children, d)
 		}

@@ -54,7 +54,8 @@ func (s shelf) Configs(_ context.Context, want ...ocispec.Descriptor) ([]diff.Co
 }
 
 func (s shelf) image(arch string) ocispec.Descriptor {
-	c := s.put(ocispec.MediaTypeImageConfig, map[string]any{"os": "linux", "architecture": arch, "created": "2026-11-01T10:00:00Z",
+	c := s.put(ocispec.MediaTypeImageConfig, map[string]any{
+		"os": "linux", "architecture": arch, "created": "2026-11-01T10:00:00Z",
 		"config":  map[string]any{"User": "1000", "Env": []string{"A=1", "DB_PASSWORD=hunter2"}, "Healthcheck": map[string]any{"Test": []string{"CMD", "true"}}},
 		"history": []map[string]any{{"created_by": "COPY app /"}, {"created_by": "ENV DB_PASSWORD=hunter2", "empty_layer": true}},
 	})
@@ -67,9 +68,11 @@ func (s shelf) image(arch string) ocispec.Descriptor {
 func TestBuildKitsAttestationsAreNoPlatforms(t *testing.T) {
 	s := shelf{}
 	amd, arm := s.image("amd64"), s.image("arm64")
-	attestation := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: dg("attestation"), Size: 5,
+	attestation := ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest, Digest: dg("attestation"), Size: 5,
 		Platform:    &ocispec.Platform{OS: "unknown", Architecture: "unknown"},
-		Annotations: map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd.Digest.String()}}
+		Annotations: map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd.Digest.String()},
+	}
 	root := s.put(ocispec.MediaTypeImageIndex, ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{amd, arm, attestation}})
 	got, err := diff.Describe(t.Context(), s, root)
 	if err != nil {
@@ -93,8 +96,10 @@ func TestWhatIsNoImageSaysSo(t *testing.T) {
 	s := shelf{}
 	empty := s.put("application/vnd.oci.empty.v1+json", map[string]any{})
 	signature := s.put(ocispec.MediaTypeImageManifest, ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json", Config: empty})
-	chart := s.put(ocispec.MediaTypeImageManifest, ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest,
-		Config: ocispec.Descriptor{MediaType: "application/vnd.cncf.helm.config.v1+json", Digest: dg("x"), Size: 1}})
+	chart := s.put(ocispec.MediaTypeImageManifest, ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    ocispec.Descriptor{MediaType: "application/vnd.cncf.helm.config.v1+json", Digest: dg("x"), Size: 1},
+	})
 	list := s.put(ocispec.MediaTypeImageIndex, ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{signature}})
 	for name, d := range map[string]ocispec.Descriptor{"signature": signature, "chart": chart, "list of referrers": list} {
 		if _, err := diff.Describe(t.Context(), s, d); !errors.Is(err, diff.ErrNoImage) {

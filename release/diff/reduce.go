@@ -59,7 +59,10 @@ func Reduce(raw []byte, hash func(string) string) (Config, error) {
 }
 
 func keys(set map[string]struct{}) []string {
-	var out []string
+	if len(set) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(set))
 	for k := range set {
 		out = append(out, clean.Text(k))
 	}

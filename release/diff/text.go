@@ -37,7 +37,9 @@ func Text(d Diff) string {
 // page collects lines.
 type page struct{ strings.Builder }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *page) line(format string, args ...any) {
+	_, _ = fmt.Fprintf(p, format+"\n", args...) // a strings.Builder takes everything
+}
 
 func (p *page) size(d Diff) {
 	p.line("size     %s → %s, to copy %s in %d %s", Bytes(d.Size.From), Bytes(d.Size.To), Bytes(d.Layers.AddedBytes),
