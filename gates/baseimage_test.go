@@ -1,0 +1,86 @@
+package gates_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"plimsoll/config"
+	"plimsoll/gates"
+	"plimsoll/gates/evidence"
+)
+
+func baseWorld(t testing.TB) *world {
+	return newWorld(t).gates(config.Gates{BaseImage: &config.BaseImageGate{Signers: []string{ci}, Pinned: true}})
+}
+
+func TestBuildKitsProvenanceCountsOnceCISignedTheIndex(t *testing.T) {
+	w := baseWorld(t)
+	w.add(w.buildKit(provenance(time.Hour, pinnedBase, frontend, gitContext), amd64), w.buildKit(provenance(time.Hour, pinnedBase), arm64))
+	w.expect(gates.BaseImage, gates.Missing, "none", "counts once ci signed")
+	w.add(w.tests(mallory, "smoke", time.Hour), w.sign(ci, evidence.TestResult, map[string]any{"result": "PASSED"}, elsewhere))
+	w.expect(gates.BaseImage, gates.Missing)
+	w.add(w.tests(ci, "smoke", time.Hour, "whatever it says"))
+	w.expect(gates.BaseImage, gates.Pass, "pinned", "built from debian:12-slim@sha256:aaaa", "inside the index that ci signed")
+}
+
+func TestBaseImageNamesWhatIsNotPinned(t *testing.T) {
+	w := baseWorld(t)
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64), w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase, looseBase), arm64))
+	w.expect(gates.BaseImage, gates.Fail, "1 not pinned", "linux/arm64/v8: alpine:3.22 is not pinned by digest; it resolved to sha256:bbbb",
+		"write FROM alpine:3.22@sha256:"+strings.Repeat("b", 64))
+	w.policy.Service.Gates.BaseImage.Pinned = false
+	w.expect(gates.BaseImage, gates.Pass, "not pinned")
+}
+
+func TestBaseImageNeedsEveryPlatform(t *testing.T) {
+	w := baseWorld(t)
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), candidate)) // names linux/amd64 by its purl
+	w.expect(gates.BaseImage, gates.Missing, "no linux/arm64/v8")
+	cross := pinnedBase
+	cross.URI = strings.Replace(cross.URI, "amd64", "arm64", 1)
+	w.in.Evidence = nil
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase, cross), candidate))
+	w.expect(gates.BaseImage, gates.Missing, "none")
+}
+
+func TestProvenanceV02Counts(t *testing.T) {
+	w := baseWorld(t)
+	w.in.Platforms = w.in.Platforms[:1]
+	w.add(w.sign(ci, evidence.SLSA02, map[string]any{
+		"buildType": "https://mobyproject.org/buildkit@v1", "materials": []any{pinnedBase}, "metadata": map[string]any{"buildFinishedOn": now.Format(time.RFC3339)},
+	}, candidate))
+	w.expect(gates.BaseImage, gates.Pass)
+}
+
+func TestProvenanceThatSeesNoDockerfileDoesNotCount(t *testing.T) {
+	w := baseWorld(t)
+	w.in.Platforms = w.in.Platforms[:1]
+	w.add(w.sign(ci, evidence.SLSA1, map[string]any{"buildDefinition": map[string]any{
+		"buildType": "https://actions.github.io/buildtypes/workflow/v1", "resolvedDependencies": []any{gitContext},
+	}}, candidate))
+	w.expect(gates.BaseImage, gates.Missing, "lists no image that the build began from")
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, gitContext), candidate))
+	w.expect(gates.BaseImage, gates.Pass, "from scratch")
+}
+
+func TestMalformedProvenanceInsideTheIndexBlocks(t *testing.T) {
+	w := baseWorld(t)
+	bad := w.buildKit(provenance(time.Hour, pinnedBase), amd64)
+	bad.Raw = bad.Raw[:20]
+	w.add(bad, w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64, arm64))
+	w.expect(gates.BaseImage, gates.Error, "malformed")
+}
+
+func TestBaseImagesForTheDiff(t *testing.T) {
+	w := newWorld(t)
+	w.add(w.buildKit(provenance(time.Hour, looseBase), amd64))
+	if got := gates.BaseImages(w.policy, w.in); len(got) != 0 {
+		t.Errorf("unsigned provenance gave %+v", got)
+	}
+	w.add(w.tests(ci, "smoke", time.Hour))
+	got := gates.BaseImages(w.policy, w.in)
+	if len(got) != 1 || got[0].Platform != "linux/amd64" || got[0].Images[0].String() != "alpine:3.22@sha256:"+strings.Repeat("b", 64) || got[0].Images[0].Pinned {
+		t.Errorf("got %+v", got)
+	}
+}
