@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -296,5 +298,57 @@ func TestABiggerChangeNeedsASignOffAgainstTheProdOfToday(t *testing.T) {
 	}
 	if pending, err := w.desk.Pending(); err != nil || len(pending) != 0 {
 		t.Errorf("a refusal by a gate left %+v, %v", pending, err)
+	}
+}
+
+func TestWhatTheLedgerCouldNotTakeIsInTheHistoryAndWrittenLater(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.twoReleases()
+	w.prodFaults = func(rw http.ResponseWriter, r *http.Request) bool {
+		down := strings.Contains(r.URL.Path, "chat-ledger") && r.Method != http.MethodGet && r.Method != http.MethodHead
+		if down {
+			rw.WriteHeader(http.StatusForbidden)
+		}
+		return down
+	}
+	out, err := w.desk.Rollback(t.Context(), release.RollbackRequest{Service: "chat", Reason: "errors"}, nil)
+	if err != nil && fault.CodeOf(err) != fault.Unfinished {
+		t.Fatalf("%v: %+v", err, out)
+	}
+	if got := w.list(); *got.Prod.Digest != first || !slices.ContainsFunc(got.Warnings, func(s string) bool { return strings.Contains(s, "rollback") }) {
+		t.Errorf("%+v: %q", got.Prod, got.Warnings)
+	}
+	w.prodFaults = nil
+	synced, err := w.desk.AuditSync(t.Context())
+	if err != nil || len(synced.Written) != 1 {
+		t.Fatalf("%v: %+v", err, synced)
+	}
+	h, err := w.desk.History(t.Context(), "chat")
+	if err != nil || len(h) != 3 || h[0].Action != "rollback" || !h[0].Verified || h[0].Digest != first || h[0].Previous == nil || *h[0].Previous != second {
+		t.Errorf("%v: %+v", err, h)
+	}
+	if got := w.list(); len(got.Warnings) != 0 {
+		t.Errorf("%q", got.Warnings)
+	}
+}
+
+func TestAStoreThatCannotBeWrittenCostsTheMemoryAndIsSaid(t *testing.T) {
+	w := newWorld(t)
+	w.push(w.staging, "v1", image("app", w.now))
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, store.FileName), []byte("this is no store"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.desk = w.newDesk(s)
+	v := w.list()
+	if len(v.Candidates) != 1 || v.Candidates[0].Verdict != gates.Blocked {
+		t.Errorf("what was seen before is not known, so nothing may pass: %+v", v.Candidates)
+	}
+	if !slices.ContainsFunc(v.Warnings, func(s string) bool { return strings.Contains(s, "could not keep") }) {
+		t.Errorf("%q", v.Warnings)
 	}
 }
