@@ -218,11 +218,17 @@ func (f *fetcher) keep(e entry) {
 	}
 }
 
-// believe remembers a completion that verified.
-func (f *fetcher) believe(e entry) {
-	if e.kind == completion && !f.known[e.tag].Believed {
-		e.Believed = true
-		f.known[e.tag], f.changed = e.place, true
+// believe remembers a completion that verified, and forgets one that no longer
+// does, so that it is asked for again.
+func (f *fetcher) believe(e entry, believed bool) {
+	if f.known[e.tag].Believed == believed {
+		return
+	}
+	f.changed = true
+	if e.Believed = believed; believed {
+		f.known[e.tag] = e.place
+	} else {
+		delete(f.known, e.tag)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a registry with a ledger, and people who may sign its records.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	repo     registry.Repository
 	prod     registry.Repository
 	owner    evidence.Signer
@@ -37,7 +38,7 @@ type world struct {
 	fault    atomic.Pointer[func(http.ResponseWriter, *http.Request) bool] // true: answered
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, owner: signer(t), stranger: signer(t)}
 	host := registrytest.Embedded(t, embedded.Options{Wrap: func(h http.Handler) http.Handler {
@@ -200,4 +201,24 @@ func problemsWith(c Chain, words ...string) bool {
 		}
 	}
 	return false
+}
+
+// fill writes records as Append does, without listing each time.
+func (w *world) fill(records int) {
+	w.t.Helper()
+	l := New(registrytest.Client(w.t), w.repo, nil).Trusting(w.groups)
+	var group errgroup.Group
+	group.SetLimit(8)
+	previous := evidence.Pointer{}
+	for n := 1; n <= records; n++ {
+		p := w.rollback(fmt.Sprint(n), "", n)
+		p.Number, p.PreviousRecord = n, previous
+		statement, err := evidence.NewStatement(evidence.Promotion, p.To.URI, p.To.Digest, p)
+		must(w.t, err)
+		d, err := l.seal(context.Background(), w.owner, evidence.Promotion, statement)
+		must(w.t, err)
+		d.Tag, previous.Digest = tagOfRecord("live", n, d.Digest), d.Digest
+		group.Go(func() error { return l.Publish(context.Background(), d) })
+	}
+	must(w.t, group.Wait())
 }

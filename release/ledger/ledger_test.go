@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"plimsoll/config"
@@ -91,23 +90,29 @@ func TestSecondReadAsksForTheTagListOnly(t *testing.T) {
 	}
 }
 
+func TestCompletionThatProvedNothingIsAskedForAgain(t *testing.T) {
+	w := newWorld(t)
+	l := w.laptop()
+	r := l.append(w.promotion("a", "", 0))
+	thief := &laptop{l.Ledger, w, w.stranger}
+	thief.complete(r, 1)
+	witness := w.laptop()
+	for name, reader := range map[string]*laptop{"who wrote it": l, "another": witness} {
+		if s := reader.read().Records[0].State(); s != Unfinished {
+			t.Errorf("%s: completed by a stranger: %s", name, s)
+		}
+	}
+	w.laptop().complete(r, 2) // the tag is the same
+	for name, reader := range map[string]*laptop{"who wrote it": l, "another": witness} {
+		if s := reader.read().Records[0].State(); s != Complete {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
+}
+
 func TestThousandRecordsAreReadOnceWithTwoRequestsEach(t *testing.T) {
 	w := newWorld(t)
-	l := New(registrytest.Client(t), w.repo, nil).Trusting(w.groups)
-	var group errgroup.Group
-	group.SetLimit(8)
-	previous := evidence.Pointer{}
-	for n := 1; n <= 1000; n++ { // as Append writes them, without listing each time
-		p := w.rollback(fmt.Sprint(n), "", n)
-		p.Number, p.PreviousRecord = n, previous
-		statement, err := evidence.NewStatement(evidence.Promotion, p.To.URI, p.To.Digest, p)
-		must(t, err)
-		d, err := l.seal(context.Background(), w.owner, evidence.Promotion, statement)
-		must(t, err)
-		d.Tag, previous.Digest = tagOfRecord("live", n, d.Digest), d.Digest
-		group.Go(func() error { return l.Publish(context.Background(), d) })
-	}
-	must(t, group.Wait())
+	w.fill(1000)
 	reader := w.laptop()
 	w.requests.Store(0)
 	c := reader.read()
@@ -413,7 +418,7 @@ func TestUnreachableLedgerGivesHistoryAndErrorTogether(t *testing.T) {
 	if len(c.Records) != 2 || c.LastGood(image("b")).Digest != image("a") || c.QuarantinedBy(image("x")) == "" || len(c.Problems) != 0 {
 		t.Errorf("%d records, problems %q", len(c.Records), c.Problems)
 	}
-	if s := c.Records[1].State(); s != Unfinished && s != Complete {
+	if s := c.Records[1].State(); s != Complete {
 		t.Errorf("b is %s", s)
 	}
 	cold, err := w.laptop().Read(context.Background(), w.groups, w.prod, "live")
@@ -461,6 +466,42 @@ func TestPublishTwiceLeavesOneEntry(t *testing.T) {
 	must(t, l.Publish(context.Background(), d))
 	if c := w.laptop().read(); len(c.Records) != 1 || c.Records[0].Digest != r.Digest {
 		t.Errorf("%+v", c.Records)
+	}
+}
+
+func TestLedgerThatWasEmptiedIsWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	l := w.laptop()
+	l.promote("a", "", 0)
+	again := registry.Repository{Host: w.repo.Host, Path: "another"} // as after a restore: known here, not there
+	moved := New(l.registry, again, renamed{l.cache, w.repo.String()}).Trusting(w.groups)
+	if r, err := moved.Append(context.Background(), w.owner, w.rollback("b", "a", 10)); err != nil || r.Number != 2 {
+		t.Errorf("%d %v", r.Number, err)
+	}
+}
+
+// renamed answers for another ledger with what is known about one.
+type renamed struct {
+	Cache
+	key string
+}
+
+func (r renamed) Snapshot(kind, _ string, into any) (bool, error) {
+	return r.Cache.Snapshot(kind, r.key, into)
+}
+
+func TestRecordsOnTheDistributionRegistry(t *testing.T) {
+	w := newWorld(t)
+	host := registrytest.Distribution(t)
+	w.repo.Host, w.prod.Host = host, host
+	l := w.laptop()
+	l.promote("a", "", 0)
+	l.promote("b", "a", 10)
+	l.quarantine("b", 20, "")
+	l.append(w.rollback("a", "b", 21))
+	c := w.laptop().read()
+	if len(c.Records) != 3 || c.Unverified != 0 || len(c.Problems) != 0 || c.QuarantinedBy(image("b")) == "" {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -118,9 +118,9 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 	var finished []completed
 	errCompletions := fetch(ctx, f, s.completions, finish, func(done completed) { finished = append(finished, done) })
 	for _, done := range finished {
+		f.believe(done.entry, done.believed)
 		if done.believed {
 			out.records[done.of()] = done.Record
-			f.believe(done.entry)
 		}
 	}
 	f.flush()

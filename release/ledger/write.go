@@ -123,36 +123,53 @@ func (l *Ledger) newest(ctx context.Context, names []name, p evidence.PromotionP
 }
 
 // Publish writes a draft. It may be called again after a failure, and does
-// nothing the second time: an entry is named by what is in it.
+// nothing the second time: an entry is named by what is in it. It takes two
+// requests where the ledger has entries already, and four for the first one.
 func (l *Ledger) Publish(ctx context.Context, d Draft) error {
-	for _, blob := range [][]byte{d.Bundle, evidence.EmptyConfig()} {
-		if err := l.registry.PutBlob(ctx, l.repo, blob); err != nil {
+	if err := l.registry.PutBlob(ctx, l.repo, d.Bundle); err != nil {
+		return l.unwritten(d, err)
+	}
+	// Every entry has the same configuration, so it is there as a rule.
+	begun := len(l.loadIndex()) > 0
+	var err error
+	if begun {
+		err = l.putManifest(ctx, d)
+	}
+	var status *registry.StatusError
+	if !begun || errors.As(err, &status) && status.Status/100 == 4 {
+		if err := l.registry.PutBlob(ctx, l.repo, evidence.EmptyConfig()); err != nil {
 			return l.unwritten(d, err)
 		}
+		err = l.putManifest(ctx, d)
 	}
-	m := registry.Manifest{Raw: d.Manifest, Descriptor: ocispec.Descriptor{
-		MediaType:    ocispec.MediaTypeImageManifest,
-		ArtifactType: evidence.BundleMediaType, Digest: d.Digest, Size: int64(len(d.Manifest)),
-	}}
-	err := l.registry.PutManifest(ctx, l.repo, d.Tag, m)
+	if err != nil {
+		return l.unwritten(d, err)
+	}
+	l.learn(d)
+	return nil
+}
+
+func (l *Ledger) putManifest(ctx context.Context, d Draft) error {
+	err := l.registry.PutManifest(ctx, l.repo, d.Tag, registry.Manifest{Raw: d.Manifest, Descriptor: ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: evidence.BundleMediaType, Digest: d.Digest, Size: int64(len(d.Manifest)),
+	}})
 	if err == nil {
-		l.learn(d)
 		return nil
 	}
 	// The answer may be lost and the entry there. Nobody else writes this tag.
 	if there, look := l.registry.Head(ctx, l.repo, d.Tag); look == nil && there.Digest == d.Digest {
 		return nil
 	}
-	return l.unwritten(d, err)
+	return err
 }
 
 // learn remembers an entry that was written here, so that it is not read back.
 func (l *Ledger) learn(d Draft) {
-	if strings.HasSuffix(d.Tag, doneSuffix) {
-		return
-	}
 	known := l.loadIndex()
-	known[d.Tag] = place{Manifest: d.Digest, Bundle: digest.FromBytes(d.Bundle), Size: int64(len(d.Bundle))}
+	known[d.Tag] = place{
+		Manifest: d.Digest, Bundle: digest.FromBytes(d.Bundle), Size: int64(len(d.Bundle)),
+		Believed: strings.HasSuffix(d.Tag, doneSuffix),
+	}
 	if l.cache.PutContent(d.Bundle) == nil {
 		_ = l.cache.PutSnapshot(indexKind, l.repo.String(), known) // a cache that fails costs requests
 	}
