@@ -53,22 +53,22 @@ func (r *Runner) Quarantine(ctx context.Context, req QuarantineRequest) (Quarant
 // pronounce writes the statement, or one lift for each quarantine in force. ""
 // means that there was nothing to do.
 func (s *state) pronounce(ctx context.Context, req QuarantineRequest) (digest.Digest, error) {
-	standing := s.chain.Standing(req.Digest)
+	platforms, err := s.anyPlatforms(ctx, req.Digest)
+	if err != nil {
+		return "", err
+	}
 	p := evidence.QuarantinePredicate{Digest: req.Digest, Platforms: []digest.Digest{}, Prod: s.prod.String(), Reason: req.Reason,
 		Actor: evidence.Identity{ID: s.actor()}, DecidedOn: s.r.now().UTC()}
 	if !req.Lift {
-		if len(standing) > 0 {
+		if len(s.chain.Standing(req.Digest)) > 0 {
 			return "", nil
-		}
-		platforms, err := s.anyPlatforms(ctx, req.Digest)
-		if err != nil {
-			return "", err
 		}
 		p.Platforms = append(p.Platforms, platforms...)
 		return s.book().Quarantine(ctx, s.signer, p) //nolint:wrapcheck // it names digest and ledger
 	}
 	var last digest.Digest
-	for _, q := range standing {
+	// A record quarantines an image and its platforms one by one, so all of them are lifted.
+	for _, q := range s.chain.Standing(append([]digest.Digest{req.Digest}, platforms...)...) {
 		p.Lifts.Digest = q.Digest
 		p.Digest = q.Predicate.Digest
 		d, err := s.book().Quarantine(ctx, s.signer, p)
