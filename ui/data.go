@@ -159,17 +159,21 @@ func (d *data) shown(service string) (*digest.Digest, bool) {
 // or a later answer of gates.
 func (d *data) candidate(service string, dg digest.Digest) (release.Candidate, bool) {
 	l := d.list(service)
-	for _, c := range l.value.Candidates {
-		if c.Digest != dg {
-			continue
+	for i := range l.value.Candidates { // by index: a candidate is large
+		if l.value.Candidates[i].Digest == dg {
+			return d.judged(service, l.at, l.value.Candidates[i]), true
 		}
-		g := peek(d.gates, query{kind: askGates, service: service, digest: dg})
-		if g.have && g.at.After(l.at) {
-			c.Verdict, c.Checks, c.Bigger = g.value.Verdict, g.value.Checks, g.value.Bigger
-		}
-		return c, true
 	}
 	return release.Candidate{}, false
+}
+
+// judged is a candidate of a list that was read at a time, with the newest verdict on it.
+func (d *data) judged(service string, at time.Time, c release.Candidate) release.Candidate {
+	g := peek(d.gates, query{kind: askGates, service: service, digest: c.Digest})
+	if g.have && g.at.After(at) {
+		c.Verdict, c.Checks, c.Bigger = g.value.Verdict, g.value.Checks, g.value.Bigger
+	}
+	return c
 }
 
 // open is the operation of a service that an earlier start left open.

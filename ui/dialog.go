@@ -25,7 +25,7 @@ func box(st *styles, title string, scrolling []line, p pager, fixed []string, at
 		lines = lines[len(lines)-most:] // what is typed is at the end
 	}
 	title = ansi.Truncate(" "+title+" ", w-2, "…")
-	out := []string{"╭─" + st.paint(strong, title) + strings.Repeat("─", max(0, w+1-ansi.StringWidth(title))) + "╮"}
+	out := []string{"╭─" + st.paint(strong, title) + strings.Repeat("─", max(0, w+1-width(title))) + "╮"}
 	for _, l := range lines {
 		out = append(out, "│ "+fit(l, w)+" │")
 	}
@@ -35,7 +35,7 @@ func box(st *styles, title string, scrolling []line, p pager, fixed []string, at
 // overlay puts a dialog in the middle of a screen.
 func overlay(base, box string, at extent) string {
 	lines, over := strings.Split(base, "\n"), strings.Split(box, "\n")
-	w := ansi.StringWidth(over[0])
+	w := width(over[0])
 	x, y := max(0, (at.w-w)/2), max(0, (at.h-len(over))/2)
 	for i, o := range over {
 		if y+i >= len(lines) {
@@ -51,7 +51,7 @@ func overlay(base, box string, at extent) string {
 // that x cuts in two becomes a space.
 func rightOf(s string, x, w int) string {
 	right := ansi.TruncateLeft(s, x, "")
-	if ansi.StringWidth(right) > w-x {
+	if width(right) > w-x {
 		right = " " + ansi.TruncateLeft(s, x+1, "")
 	}
 	return right

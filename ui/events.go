@@ -56,7 +56,16 @@ func stale(d *data, queries []query) []query {
 
 // settle files an answer.
 func (m *model) settle(a answer) tea.Cmd {
+	before := m.top().subject(&m.data)
+	for i, s := range m.stack {
+		if p, ok := s.(pinning); ok {
+			m.stack[i] = p.pin(&m.data)
+		}
+	}
 	a.settle(m.data.now)
+	if after := m.top().subject(&m.data); m.top().place() == onCandidates && before.digest != "" && after.digest != before.digest {
+		m.data.note = short(before.digest) + " is no longer listed; another candidate is selected now"
+	}
 	return nil
 }
 

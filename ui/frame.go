@@ -19,7 +19,7 @@ func clipped(body string, h int) []string {
 // whatever a screen drew.
 func joined(lines []string, w int) string {
 	for i, l := range lines {
-		if ansi.StringWidth(l) > w {
+		if width(l) > w {
 			lines[i] = ansi.Truncate(l, w, "…")
 		}
 	}

@@ -33,7 +33,7 @@ func titleLine(d *data, s screen, st *styles, w int) string {
 
 // ends puts left and right at the ends of a line; left is cut where they meet.
 func ends(left, right string, w int) string {
-	room := w - ansi.StringWidth(right)
+	room := w - width(right)
 	if room < 12 {
 		return ansi.Truncate(left, w, "…")
 	}
@@ -160,7 +160,7 @@ func rule(words string, st *styles, w int) string {
 		return st.paint(faint, strings.Repeat("─", w))
 	}
 	words = ansi.Truncate(" "+words+" ", max(0, w-4), "…")
-	return st.paint(faint, "──") + words + st.paint(faint, strings.Repeat("─", max(0, w-2-ansi.StringWidth(words))))
+	return st.paint(faint, "──") + words + st.paint(faint, strings.Repeat("─", max(0, w-2-width(words))))
 }
 
 // topRule names the screen, and the filter where there is one.

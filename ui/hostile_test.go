@@ -70,7 +70,8 @@ func harmless(t interface {
 		for len(line) > 0 {
 			seq, width, n, next := ansi.DecodeSequence(line, state, nil)
 			state, line = next, line[n:]
-			if width > 0 || strings.Trim(seq, "\u0301") == "" {
+			marks := func(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Me) }
+			if width > 0 || strings.TrimFunc(seq, marks) == "" {
 				for _, r := range seq {
 					if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 						t.Fatalf("%q is on the screen", r)

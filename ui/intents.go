@@ -81,6 +81,12 @@ type filtering interface {
 	withFilter(f filter) screen
 }
 
+// pinning is a screen whose selection follows what was selected before an answer.
+type pinning interface {
+	screen
+	pin(d *data) screen
+}
+
 // dialog is a box over the screen. It gets every key while it is open, and
 // what it shows was frozen when it was opened.
 type dialog interface {

@@ -84,7 +84,6 @@ type binding struct {
 func table() []binding {
 	return []binding{
 		{action: actCancel, keys: []string{"c"}, places: onOperation, short: "cancel", help: "cancel the operation, as long as the channel has not moved", why: whyNotCancel},
-		{action: actFinish, keys: []string{"f"}, places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
 		{action: actDiff, keys: []string{"d"}, places: ofDigest, short: "diff", help: "what would change in prod", why: whyNotDiff},
 		{action: actApprove, keys: []string{"a"}, places: onCandidates | onDetail | onDiff, short: "approve", help: "sign off: approve or reject", danger: true, why: whyNotApprove},
 		{action: actPromote, keys: []string{"p"}, places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod", danger: true, why: whyNotPromote},
@@ -96,6 +95,7 @@ func table() []binding {
 		{action: actDigest, keys: []string{"y"}, places: ofDigest | onOperation, short: "copy digest", help: "copy the digest", why: whyNoDigest},
 		{action: actReference, keys: []string{"Y"}, places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
 		{action: actQuarant, keys: []string{"x"}, places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
+		{action: actFinish, keys: []string{"f"}, places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
 		{action: actOperation, keys: []string{"o"}, places: everywhere &^ onOperation, help: "the running or latest promotion or rollback", why: whyNoOperation},
 		{action: actError, keys: []string{"e"}, places: everywhere, help: "the latest error in full, or what an earlier start left unfinished", why: whyNoError},
 		{action: actServices, keys: []string{"s"}, places: ofService, short: "services", help: "all services"},

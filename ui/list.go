@@ -9,8 +9,8 @@ import (
 // refresh that moves rows never moves the selection to another one.
 type row struct {
 	key   string
-	cells []span
-	words string // further text that the filter finds, that no column shows
+	cells func() []span // made when they are needed: few rows are in the window
+	words []string      // further text that the filter finds, that no column shows
 }
 
 // filter is what a list is narrowed to.
@@ -22,11 +22,11 @@ type filter struct {
 // matches tells whether every word of the filter is in the row.
 func (f filter) matches(r row) bool {
 	var b strings.Builder
-	for _, c := range r.cells {
+	for _, c := range r.cells() {
 		b.WriteString(c.text)
 		b.WriteByte(' ')
 	}
-	b.WriteString(r.words)
+	b.WriteString(strings.Join(r.words, " "))
 	all := strings.ToLower(b.String())
 	for _, word := range strings.Fields(strings.ToLower(f.input.text())) {
 		if !strings.Contains(all, word) {
@@ -67,6 +67,15 @@ func (l list) selected(rows []row) string {
 		return rows[i].key
 	}
 	return ""
+}
+
+// pin makes the selection follow what is selected now, also if nobody chose it:
+// what is new on top must not slip under the hand.
+func (l list) pin(rows []row) list {
+	if key := l.selected(rows); key != "" {
+		l.key, l.index = key, l.at(l.visible(rows))
+	}
+	return l
 }
 
 // move handles a moving key; height is how many rows the window shows.
@@ -126,9 +135,9 @@ func drawTable(st *styles, columns []column, all []row, l list, at extent) strin
 	sel, top := l.at(rows), l.window(rows, at.h-1)
 	for i := top; i < len(rows) && i < top+at.h-1; i++ {
 		if i == sel {
-			out = append(out, st.selected(plain, pointer)+drawCells(fitted, columns, rows[i].cells, st.selected))
+			out = append(out, st.selected(plain, pointer)+drawCells(fitted, columns, rows[i].cells(), st.selected))
 		} else {
-			out = append(out, "  "+drawCells(fitted, columns, rows[i].cells, st.paint))
+			out = append(out, "  "+drawCells(fitted, columns, rows[i].cells(), st.paint))
 		}
 	}
 	return strings.Join(out, "\n")

@@ -72,7 +72,7 @@ func TestAPromotionShowsStepsBytesAndBars(t *testing.T) {
 	d.now = d.now.Add(hour)
 	s.end <- nil
 	over(d)
-	d.sees("✓ promoted chat-api to 7be144c09a1f in 1:00 h", "✓ move the channel")
+	d.sees("✓ promoted chat-api to 7be144c09a1f in 1:00 h", "✓ move the channel").seesNot("64 MB")
 }
 
 func TestAPromotionCanBeCancelledUntilTheChannelMoves(t *testing.T) {
@@ -197,6 +197,21 @@ func TestReportsKeepTheirPace(t *testing.T) {
 	done <- operationDone{id: 1}
 	if _, ok := first.next().(operationDone); !ok {
 		t.Fatal("the end has to wait for the pace of the reports")
+	}
+}
+
+func TestFewReportsPassButEveryStep(t *testing.T) {
+	pass := &turnstile{pace: time.Hour}
+	got := ""
+	for _, p := range []release.Progress{{Index: 0}, {Index: 0}, {Index: 1}, {Index: 1}, {Index: 1, Moved: true}, {Index: 1, Moved: true}} {
+		if pass.lets(p) {
+			got += "x"
+		} else {
+			got += "-"
+		}
+	}
+	if got != "x-x-x-" {
+		t.Fatal(got)
 	}
 }
 

@@ -46,7 +46,7 @@ func folded(lines []line, w int) []line {
 		for _, s := range l {
 			plainText += s.text
 		}
-		if ansi.StringWidth(plainText) <= w {
+		if width(plainText) <= w {
 			out = append(out, l)
 			continue
 		}
@@ -60,7 +60,7 @@ func folded(lines []line, w int) []line {
 func foldLine(l line, all string, w int) []line {
 	indent := len(all) - len(strings.TrimLeft(all, " "))
 	if head := l[0].text; len(l) > 1 {
-		indent = max(indent, min(ansi.StringWidth(head), w/2))
+		indent = max(indent, min(width(head), w/2))
 	}
 	indent = min(indent, w/2)
 	first, rest := splitLine(l, w)
@@ -76,7 +76,7 @@ func foldLine(l line, all string, w int) []line {
 func splitLine(l line, w int) (line, string) {
 	used := 0
 	for i, s := range l {
-		n := ansi.StringWidth(s.text)
+		n := width(s.text)
 		if used+n <= w {
 			used += n
 			continue

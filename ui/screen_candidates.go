@@ -26,6 +26,11 @@ func (s candidates) withFilter(f filter) screen {
 	return s
 }
 
+func (s candidates) pin(d *data) screen {
+	s.list = s.list.pin(s.rows(d))
+	return s
+}
+
 func (s candidates) heading(d *data) string {
 	l := d.list(s.of)
 	n, all := len(l.value.Candidates), l.value.Total
@@ -84,13 +89,15 @@ func (s candidates) rows(d *data) []row {
 	l := d.list(s.of)
 	rows := make([]row, 0, len(l.value.Candidates))
 	for _, listed := range l.value.Candidates {
-		c, _ := d.candidate(s.of, listed.Digest)
-		rows = append(rows, candidateRow(c, d))
+		rows = append(rows, row{
+			key: string(listed.Digest), words: []string{string(listed.Digest), listed.Version, listed.Revision},
+			cells: func() []span { return candidateCells(d.judged(s.of, l.at, listed), d) },
+		})
 	}
 	return rows
 }
 
-func candidateRow(c release.Candidate, d *data) row {
+func candidateCells(c release.Candidate, d *data) []span {
 	mark, tone := stateMark(c)
 	added := span{"in prod", prod}
 	if c.Verdict != gates.InProd {
@@ -107,11 +114,11 @@ func candidateRow(c release.Candidate, d *data) row {
 	if r := []rune(revision); len(r) > 9 {
 		revision = string(r[:9])
 	}
-	return row{key: string(c.Digest), words: string(c.Digest) + " " + c.Version + " " + c.Revision + " " + string(c.Verdict), cells: []span{
+	return []span{
 		{mark, tone}, {short(c.Digest), plain}, {strings.Join(c.Tags, " "), plain}, {string(c.Verdict), tone}, added,
 		gateCell(c, gates.E2E), gateCell(c, gates.Scan), gateCell(c, gates.BaseImage), gateCell(c, gates.SignOff), otherCell(c),
 		{revision, plain}, {strings.Join(c.Platforms, " "), plain}, {made, plain},
-	}}
+	}
 }
 
 // stateMark is a candidate's verdict in one cell.

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"plimsoll/release"
@@ -21,6 +22,11 @@ func (s history) query() query    { return query{kind: askHistory, service: s.of
 
 func (s history) withFilter(f filter) screen {
 	s.list.narrowed = f
+	return s
+}
+
+func (s history) pin(d *data) screen {
+	s.list = s.list.pin(s.rows(d))
 	return s
 }
 
@@ -44,7 +50,7 @@ func entryKey(e release.Entry) string {
 	if e.Record != nil {
 		record = string(*e.Record)
 	}
-	return fmt.Sprintf("%s %d %s %s %s", e.Service, e.Number, record, e.Action, e.At.UTC())
+	return strings.Join([]string{e.Service, strconv.Itoa(e.Number), record, e.Action, strconv.FormatInt(e.At.UnixNano(), 36)}, " ")
 }
 
 func (s history) selected(d *data) (release.Entry, bool) {
@@ -116,17 +122,21 @@ func (s history) rows(d *data) []row {
 	entries := peek(d.history, s.query()).value
 	rows := make([]row, 0, len(entries))
 	for _, e := range entries {
-		mark, tone := entryMark(e)
-		why := e.Reason
-		if e.Problem != "" {
-			why = e.Problem
-		}
-		rows = append(rows, row{key: entryKey(e), words: string(e.Digest), cells: []span{
-			{mark, tone}, {e.At.Local().Format("2006-01-02 15:04"), plain}, {e.Action, plain}, {e.Service, plain},
-			{short(e.Digest), plain}, {e.Actor, plain}, {strings.Join(e.Tags, " "), plain}, {orDash(why), plain},
-		}})
+		rows = append(rows, row{key: entryKey(e), words: []string{string(e.Digest)}, cells: func() []span { return entryCells(e) }})
 	}
 	return rows
+}
+
+func entryCells(e release.Entry) []span {
+	mark, tone := entryMark(e)
+	why := e.Reason
+	if e.Problem != "" {
+		why = e.Problem
+	}
+	return []span{
+		{mark, tone}, {e.At.Local().Format("2006-01-02 15:04"), plain}, {e.Action, plain}, {e.Service, plain},
+		{short(e.Digest), plain}, {e.Actor, plain}, {strings.Join(e.Tags, " "), plain}, {orDash(why), plain},
+	}
 }
 
 func entryMark(e release.Entry) (string, tone) {

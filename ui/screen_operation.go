@@ -71,14 +71,12 @@ func operationLines(d *data, w int) []line {
 		field("elapsed", elapsedText(r, d.now)),
 		nil,
 	}
-	lines = append(lines, stepLines(r)...)
-	if c := r.progress.Copy; c != nil {
-		lines = append(lines, nil)
-		lines = append(lines, copyLines(r, *c, w)...)
-	}
 	if r.done() {
-		lines = append(lines, nil)
-		lines = append(lines, outcomeLines(r)...)
+		lines = append(append(lines, outcomeLines(r)...), nil)
+	}
+	lines = append(lines, stepLines(r)...)
+	if c := r.progress.Copy; c != nil && (!r.done() || r.err != nil) {
+		lines = append(append(lines, nil), copyLines(r, *c, w)...)
 	}
 	return lines
 }

@@ -105,10 +105,12 @@ func (s rollback) rows(d *data) []row {
 	rows := make([]row, 0, len(targets))
 	window := d.service(s.of).window
 	for _, t := range targets {
-		mark, state, tone := targetState(d, s.of, t)
-		rows = append(rows, row{key: string(t.Digest), words: string(t.Digest) + " " + t.Quarantined, cells: []span{
-			{mark, tone}, {short(t.Digest), plain}, {orDash(strings.Join(t.Tags, " ")), plain}, {state, tone},
-			{ago(d.now, t.At), plain}, {t.Actor, plain}, {windowLeft(d.now, t.At, window), plain},
+		rows = append(rows, row{key: string(t.Digest), words: []string{string(t.Digest), t.Quarantined}, cells: func() []span {
+			mark, state, tone := targetState(d, s.of, t)
+			return []span{
+				{mark, tone}, {short(t.Digest), plain}, {orDash(strings.Join(t.Tags, " ")), plain}, {state, tone},
+				{ago(d.now, t.At), plain}, {t.Actor, plain}, {windowLeft(d.now, t.At, window), plain},
+			}
 		}})
 	}
 	return rows

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"strings"
 
 	"plimsoll/gates"
 	"plimsoll/release"
@@ -17,6 +16,11 @@ func (s services) filter() filter  { return s.list.narrowed }
 
 func (s services) withFilter(f filter) screen {
 	s.list.narrowed = f
+	return s
+}
+
+func (s services) pin(d *data) screen {
+	s.list = s.list.pin(s.rows(d))
 	return s
 }
 
@@ -74,32 +78,34 @@ var serviceColumns = []column{
 func (s services) rows(d *data) []row {
 	rows := make([]row, 0, len(d.services))
 	for i, svc := range d.services {
-		l := d.list(svc.name)
-		p := l.value.Prod
-		name, dg, since := prodName(d, svc.name), "-", "-"
-		if p.Digest != nil {
-			dg = short(*p.Digest)
-		}
-		if p.Since != nil {
-			since = age(d.now, *p.Since)
-		}
-		ready := 0
-		for _, c := range l.value.Candidates {
-			if c.Verdict == gates.Ready {
-				ready++
-			}
-		}
-		number := " "
-		if i < 9 {
-			number = fmt.Sprint(i + 1)
-		}
-		mark, tone := serviceMark(d, svc.name, ready)
-		rows = append(rows, row{key: svc.name, words: strings.Join([]string{svc.staging, svc.prod, orNone(p.Digest)}, " "), cells: []span{
-			{mark, tone}, {number, faint}, {svc.name, plain}, {name, prod}, {dg, plain}, {since, plain}, {orDash(p.By), plain},
-			count(l, ready, tone), count(l, len(l.value.Candidates), plain), {readAge(d, l.status), plain},
-		}})
+		rows = append(rows, row{key: svc.name, words: []string{svc.staging, svc.prod}, cells: func() []span { return serviceCells(d, i, svc) }})
 	}
 	return rows
+}
+
+func serviceCells(d *data, i int, svc service) []span {
+	l := d.list(svc.name)
+	p := l.value.Prod
+	dg, since, number, ready := "-", "-", " ", 0
+	if p.Digest != nil {
+		dg = short(*p.Digest)
+	}
+	if p.Since != nil {
+		since = age(d.now, *p.Since)
+	}
+	if i < 9 {
+		number = fmt.Sprint(i + 1)
+	}
+	for _, c := range l.value.Candidates {
+		if c.Verdict == gates.Ready {
+			ready++
+		}
+	}
+	mark, tone := serviceMark(d, svc.name, ready)
+	return []span{
+		{mark, tone}, {number, faint}, {svc.name, plain}, {prodName(d, svc.name), prod}, {dg, plain}, {since, plain}, {orDash(p.By), plain},
+		count(l, ready, tone), count(l, len(l.value.Candidates), plain), {readAge(d, l.status), plain},
+	}
 }
 
 func count(l slot[release.ServiceView], n int, t tone) span {

@@ -99,7 +99,7 @@ func noteLines(d *data, w int) []line {
 	return out[:min(len(out), 3)]
 }
 
-func noteFits(d *data, w int) bool { return ansi.StringWidth(d.note) < w }
+func noteFits(d *data, w int) bool { return width(d.note) < w }
 
 // statusLine is about the latest key, else about the selection.
 func statusLine(d *data, s screen, st *styles, w int) string {
@@ -122,7 +122,7 @@ func statusLine(d *data, s screen, st *styles, w int) string {
 // rest. What is not possible now is faint and in brackets; pressing it says why.
 func keyLine(d *data, s screen, keys keymap, st *styles, w int) string {
 	last := " " + st.paint(strong, keys.of(actHelp).labels()) + " keys"
-	room, out := w-ansi.StringWidth(last), ""
+	room, out := w-width(last), ""
 	sub := s.subject(d)
 	for _, b := range keys {
 		if b.short == "" || b.places&s.place() == 0 {
@@ -132,7 +132,7 @@ func keyLine(d *data, s screen, keys keymap, st *styles, w int) string {
 		if b.disabled(d, sub) != "" {
 			item = st.paint(faint, fmt.Sprintf("(%s %s)", label(b.keys[0]), b.short))
 		}
-		if ansi.StringWidth(out)+ansi.StringWidth(item) > room {
+		if width(out)+width(item) > room {
 			break
 		}
 		out += item

@@ -254,6 +254,18 @@ func TestTheSelectionFollowsTheDigest(t *testing.T) {
 	d.press("r").sees("fff111000000", "> ✗ c0ffee12ab34")
 }
 
+func TestWhatIsNewOnTopDoesNotSlipUnderTheHand(t *testing.T) {
+	desk := newFake(t)
+	d := start(t, desk).sees("> ✓ 7be144c09a1f")
+	v := sampleView()
+	v.Candidates = append([]release.Candidate{{Digest: hex("fff111"), Tags: []string{"main-79"}, Verdict: gates.Ready}}, v.Candidates...)
+	desk.lists["chat-api"] = v
+	d.wait(31*time.Second).sees("fff111000000", "> ✓ 7be144c09a1f")
+	v.Candidates = v.Candidates[2:]
+	desk.lists["chat-api"] = v
+	d.wait(31 * time.Second).sees("7be144c09a1f is no longer listed; another candidate is selected now")
+}
+
 func TestLateAnswersAreDropped(t *testing.T) {
 	desk := newFake(t)
 	d := start(t, desk)

@@ -138,10 +138,12 @@ func short(d digest.Digest) string {
 	if _, hex, ok := strings.Cut(s, ":"); ok {
 		s = hex
 	}
-	if len(s) > 12 {
-		s = s[:12]
+	for i := range s {
+		if i >= 12 {
+			return s[:i]
+		}
 	}
-	return text(s)
+	return s
 }
 
 // orNone is the prod digest as --expect takes it: a digest, or none.
@@ -214,8 +216,22 @@ func fit(s string, w int) string {
 	if w <= 0 {
 		return ""
 	}
-	s = ansi.Truncate(s, w, "…")
-	return s + strings.Repeat(" ", max(0, w-ansi.StringWidth(s)))
+	n := width(s)
+	if n > w {
+		s = ansi.Truncate(s, w, "…")
+		n = width(s)
+	}
+	return s + strings.Repeat(" ", max(0, w-n))
+}
+
+// width is how many cells s takes; fast where it is ASCII, as nearly all is.
+func width(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return ansi.StringWidth(s)
+		}
+	}
+	return len(s)
 }
 
 // wrap breaks s into lines of at most w cells, hard where there is no space.
@@ -238,7 +254,7 @@ func plural(n int, word string) string {
 
 // fitLeft cuts s to its last w cells.
 func fitLeft(s string, w int) string {
-	if n := ansi.StringWidth(s); n > w && w > 0 {
+	if n := width(s); n > w && w > 0 {
 		return ansi.TruncateLeft(s, n-w+1, "…")
 	}
 	return s

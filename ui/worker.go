@@ -108,6 +108,7 @@ func startOperation(ctx context.Context, cancel context.CancelFunc, w *workers, 
 			return nil
 		}
 		news, done := make(chan release.Progress, 1), make(chan operationDone, 1)
+		pass := &turnstile{pace: pace / 2}
 		go func() {
 			defer one.end()
 			defer cancel()
@@ -116,7 +117,9 @@ func startOperation(ctx context.Context, cancel context.CancelFunc, w *workers, 
 					if p.Moved {
 						one.settle()
 					}
-					newest(news, cleaned(p))
+					if pass.lets(p) {
+						newest(news, cleaned(p))
+					}
 				})
 			})
 			over := operationDone{id: id, outcome: cleaned(out), err: problemOf("", err), cancelled: err != nil && ctx.Err() != nil}
@@ -125,6 +128,27 @@ func startOperation(ctx context.Context, cancel context.CancelFunc, w *workers, 
 		}()
 		return watch(id, news, done, pace, time.Time{})()
 	}
+}
+
+// turnstile lets few of many reports through: those of a new step, and one per
+// pace of the others. A copy of gigabytes must not pay for bars that nobody sees.
+type turnstile struct {
+	mu    sync.Mutex
+	pace  time.Duration
+	last  time.Time
+	index int
+	moved bool
+}
+
+func (s *turnstile) lets(p release.Progress) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !s.last.IsZero() && p.Index == s.index && p.Moved == s.moved && now.Sub(s.last) < s.pace {
+		return false
+	}
+	s.last, s.index, s.moved = now, p.Index, p.Moved
+	return true
 }
 
 // newest leaves p in the channel and drops what nobody took. One goroutine at
