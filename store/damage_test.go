@@ -95,7 +95,7 @@ func TestFlippedBitsNeverPanicNorHoldTheLock(t *testing.T) {
 	must(t, err)
 	used := usedBytes(t, s)
 	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a repeatable choice
-	flips := 400
+	const flips = 200
 	for i := range flips {
 		raw := append([]byte{}, whole...)
 		at := r.IntN(used)
