@@ -24,12 +24,13 @@
 //	candidates.go  from tags to described candidates, one for each digest
 //	order.go       which comes first; how people read tags
 //	shelf.go       content by digest: the store first, then the registry, once
-//	evidence.go    everything that is attached to a digest
+//	evidence.go    everything that is attached to a digest; pieces.go: manifests into evidence
 //	judging.go     what candidates are judged against; Gates
-//	scans.go       what verified evidence says of an image: vulnerabilities, base image
+//	scans.go       what verified scans say of an image; provenance.go: of its base images
 //	difference.go  Diff
 //	resolve.go     what a person means by a candidate
-//	sign.go        keys, who they are, statements attached; signoff.go and attest.go use it
+//	sign.go        keys, who they are, statements attached
+//	signoff.go     Approve; attest.go: Attest
 //	operations.go  promote, roll back, adopt, quarantine; the desk as their judge
 //	books.go       the ledger, as the desk reads it
 //	history.go     the ledger and the audit chain of this machine as one history

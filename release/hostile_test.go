@@ -78,7 +78,8 @@ func TestAStatementCopiedToAnotherImageProvesNothingThere(t *testing.T) {
 	good := w.push(w.staging, "v1", image("app", w.now))
 	bad := w.push(w.staging, "v2", image("app 2", w.now))
 	statement, err := evidence.NewStatement(evidence.TestResult, w.staging.String(), good, map[string]any{
-		"result": "PASSED", "configuration": []map[string]any{{"name": "smoke"}}, "passedTests": []string{"a"}, evidence.FinishedOn: w.now.Format(time.RFC3339)})
+		"result": "PASSED", "configuration": []map[string]any{{"name": "smoke"}}, "passedTests": []string{"a"}, evidence.FinishedOn: w.now.Format(time.RFC3339),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,10 @@ func TestAManifestOfManyMegabytesOfEvidenceIsRefusedByName(t *testing.T) {
 	var list []ocispec.Descriptor
 	for i := range 7 { // of bundles that say that they have 10 MB each
 		empty := ocispec.DescriptorEmptyJSON
-		m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: evidence.BundleMediaType,
-			Config: empty, Subject: &desc, Layers: []ocispec.Descriptor{{MediaType: evidence.BundleMediaType, Digest: digest.FromString(fmt.Sprint(i)), Size: registry.MaxBundle}}}
+		m := ocispec.Manifest{
+			Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: evidence.BundleMediaType,
+			Config: empty, Subject: &desc, Layers: []ocispec.Descriptor{{MediaType: evidence.BundleMediaType, Digest: digest.FromString(fmt.Sprint(i)), Size: registry.MaxBundle}},
+		}
 		raw, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)

@@ -8,12 +8,16 @@ import (
 	"plimsoll/store"
 )
 
-// thousand is a staging repository of a thousand tags of distinct images.
+// thousand is a staging repository of a thousand tags of distinct images; the
+// candidates in view have signed evidence.
 func thousand(b *testing.B) *world {
 	w := newWorld(b)
 	const tags = 1000
 	for i := range tags {
-		w.push(w.staging, fmt.Sprintf("v1.%d", i), image(fmt.Sprint(i), w.now.Add(time.Duration(i-tags)*time.Minute)))
+		dg := w.push(w.staging, fmt.Sprintf("v1.%d", i), image(fmt.Sprint(i), w.now.Add(time.Duration(i-tags)*time.Minute)))
+		if i >= tags-w.config.Services[0].Limit {
+			w.good(dg)
+		}
 	}
 	w.requests()
 	return w

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,8 +34,9 @@ func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 	if err != nil && len(targets) == 0 {
 		return nil, err
 	}
-	if err := d.presence(ctx, p, targets[:min(presenceLimit, len(targets))]); err != nil {
-		return nil, err
+	d.presence(ctx, p, targets[:min(presenceLimit, len(targets))])
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("look for the rollback targets of %s: %w", service, err)
 	}
 	_ = d.Store.PutSnapshot(targetsKind, service, targets) // only a cache
 	return targets, nil
@@ -48,20 +50,19 @@ func (d *Desk) SnapshotTargets(service string) ([]Target, bool) {
 	return targets, err == nil && found
 }
 
-// presence asks prod whether the manifests are there.
-func (d *Desk) presence(ctx context.Context, p place, targets []Target) error {
-	group, ctx := errgroup.WithContext(ctx)
+// presence asks prod whether the manifests are there. An answer that says
+// neither yes nor no leaves it open: it must not stand in the way of a rollback.
+func (d *Desk) presence(ctx context.Context, p place, targets []Target) {
+	group := errgroup.Group{}
 	group.SetLimit(workers)
 	for i := range targets {
 		group.Go(func() error {
 			_, err := d.read().Head(ctx, p.prod, targets[i].Digest.String())
-			there := err == nil
-			if err != nil && !errors.Is(err, registry.ErrNotFound) {
-				return err
+			if there := err == nil; there || errors.Is(err, registry.ErrNotFound) {
+				targets[i].Present = &there
 			}
-			targets[i].Present = &there
 			return nil
 		})
 	}
-	return group.Wait()
+	_ = group.Wait() // none fails
 }
