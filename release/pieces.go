@@ -150,4 +150,3 @@ func (g gathering) read(ctx context.Context, pieces []piece) []evidence.Item {
 	}
 	return items
 }
-
