@@ -102,7 +102,7 @@ func (s *state) take(ctx context.Context, st step) error {
 		}
 	}
 	if done, err := st.isDone(ctx, s); err != nil || done {
-		return errors.Join(err, s.note(st, "done", "was done"))
+		return errors.Join(err, s.note(st, ended, "was done"))
 	}
 	if err := s.note(st, "started", ""); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (s *state) take(ctx context.Context, st step) error {
 		}
 		return errors.Join(err, quietly(s.note(st, "failed", err.Error())))
 	}
-	return s.note(st, "done", "")
+	return s.note(st, ended, "")
 }
 
 // quietly drops an error that would hide the one that matters.
@@ -169,7 +169,7 @@ func (s *state) attempt(ctx context.Context, st step, limit time.Duration) error
 			return err
 		}
 	}
-	if err := s.note(st, "done", ""); err != nil {
+	if err := s.note(st, ended, ""); err != nil {
 		s.warn("%v", err)
 	}
 	return nil
@@ -187,11 +187,18 @@ func hopeless(err error) bool {
 	return code == fault.Refused || code == fault.Usage || code == fault.Moved || code == fault.Gate || errors.Is(err, errOthers)
 }
 
-// note journals that a step started, ended or failed.
+// note journals that a step started, ended or failed. The end of a step and
+// the start of the next are one moment and one write, except for the move.
 func (s *state) note(st step, what, why string) error {
 	s.op.Steps = append(s.op.Steps, store.StepEntry{Step: st.name, State: what, At: s.r.now().UTC(), Note: clean.Text(clean.Redact(why))})
+	if what == ended && st.phase != moving {
+		return nil
+	}
 	return s.save()
 }
+
+// ended is the state of a step that is done.
+const ended = "done"
 
 // tell reports where the operation is.
 func (s *state) tell(copying *registry.Progress) {
