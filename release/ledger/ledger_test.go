@@ -224,6 +224,27 @@ func TestRecordThatQuarantinesDoesSoWithoutAnEntryOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestRollbackOfOneChannelQuarantinesForAll(t *testing.T) {
+	w := newWorld(t)
+	l := w.laptop()
+	p := w.rollback("a", "b", 10)
+	p.Channel, p.Quarantines = "canary", []evidence.Pointer{{Digest: image("b")}}
+	l.append(p)
+	reader := w.laptop()
+	for range 2 { // from the registry, then from the cache
+		c := reader.read()
+		if len(c.Records) != 0 || c.QuarantinedBy(image("b")) == "" || c.Strays != 0 {
+			t.Errorf("%d records, %q", len(c.Records), c.QuarantinedBy(image("b")))
+		}
+	}
+	thief := &laptop{l.Ledger, w, w.stranger}
+	p.Quarantines[0].Digest = image("c")
+	thief.append(p)
+	if got := reader.read().QuarantinedBy(image("c")); got != "" {
+		t.Errorf("a stranger's counts: %q", got)
+	}
+}
+
 // forge writes entries that must not count, each with a word of its problem.
 func forge(w *world, l *laptop) map[string]string {
 	sign := func(s evidence.Signer, change func(*evidence.PromotionPredicate), subject digest.Digest) string {

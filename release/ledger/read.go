@@ -55,10 +55,13 @@ func (l *Ledger) unread(err error) error {
 // sortedTags are the tags of a ledger as one channel sees them.
 type sortedTags struct {
 	records, completions, quarantines []name
+	elsewhere                         []name // records of other channels, for what they quarantine
 	strays                            int
 }
 
-func (s sortedTags) all() []name { return slices.Concat(s.records, s.completions, s.quarantines) }
+func (s sortedTags) all() []name {
+	return slices.Concat(s.records, s.completions, s.quarantines, s.elsewhere)
+}
 
 func sortTags(tags []string, channel string) (s sortedTags) {
 	present := make(map[string]bool, len(tags))
@@ -73,6 +76,8 @@ func sortTags(tags []string, channel string) (s sortedTags) {
 			s.completions = append(s.completions, n)
 		case n.kind == quarantine:
 			s.quarantines = append(s.quarantines, n)
+		case n.kind == elsewhere:
+			s.elsewhere = append(s.elsewhere, n)
 		case n.kind != foreign:
 			s.strays++
 		}
@@ -85,6 +90,11 @@ type findings struct {
 	records     map[string]Record // by tag
 	completions []entry
 	quarantines []Quarantine
+}
+
+// addElsewhere keeps what a record of another channel quarantines.
+func (f *findings) addElsewhere(r Record) {
+	f.quarantines = append(f.quarantines, impliedBy([]Record{r})...)
 }
 
 func (f *findings) add(more findings) {
@@ -104,6 +114,7 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 	out := c.empty()
 	f := &fetcher{Ledger: c.Ledger, known: known}
 	errQuarantines := fetch(ctx, f, s.quarantines, c.quarantined, func(q Quarantine) { out.quarantines = append(out.quarantines, q) })
+	errElsewhere := fetch(ctx, f, s.elsewhere, c.record, out.addElsewhere)
 	errRecords := fetch(ctx, f, s.records, c.record, func(r Record) { out.records[r.Tag] = r })
 	type completed struct {
 		Record
@@ -124,7 +135,7 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 		}
 	}
 	f.flush()
-	return out, errors.Join(errQuarantines, errRecords, errCompletions)
+	return out, errors.Join(errQuarantines, errElsewhere, errRecords, errCompletions)
 }
 
 // complete gives a verified record its completion, if that is believed.
@@ -150,7 +161,7 @@ func (c court) remembered(known index, tags []string) findings {
 	}
 	var names []name
 	for _, tag := range slices.Sorted(maps.Keys(gone)) {
-		if n := parseTag(tag, c.channel); n.kind == record || n.kind == completion || n.kind == quarantine {
+		if n := parseTag(tag, c.channel); n.kind != stray && n.kind != foreign {
 			names = append(names, n)
 		}
 	}
@@ -175,6 +186,8 @@ func (f *findings) put(c court, e entry) {
 		f.completions = append(f.completions, e)
 	case quarantine:
 		f.quarantines = append(f.quarantines, c.quarantined(e))
+	case elsewhere:
+		f.addElsewhere(c.record(e))
 	case stray, foreign:
 	}
 }

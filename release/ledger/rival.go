@@ -27,7 +27,8 @@ func (l *Ledger) Rival(ctx context.Context, r Record) (*Record, error) {
 	if !slices.ContainsFunc(s.records, func(n name) bool { return n.of() == r.Tag }) {
 		return nil, fmt.Errorf("record %d (%s) is no longer in the ledger %s: somebody removed it", r.Number, r.Tag, l.repo)
 	}
-	s.records, s.completions, s.quarantines = slices.DeleteFunc(s.records, mine), slices.DeleteFunc(s.completions, mine), nil
+	s.elsewhere, s.quarantines = nil, nil
+	s.records, s.completions = slices.DeleteFunc(s.records, mine), slices.DeleteFunc(s.completions, mine)
 	if len(s.records) == 0 {
 		return nil, nil
 	}

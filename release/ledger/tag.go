@@ -25,8 +25,9 @@ var (
 type kind int
 
 const (
-	stray   kind = iota // nothing of ours
-	foreign             // a record of another channel, or its completion
+	stray     kind = iota // nothing of ours
+	foreign               // a completion of another channel
+	elsewhere             // a record of another channel
 	record
 	completion
 	quarantine
@@ -37,6 +38,7 @@ type name struct {
 	tag    string
 	kind   kind
 	number int    // of a record or completion
+	where  string // its channel
 	hex    string // first 8 of the manifest digest; of the record's in a completion
 	image  string // first 16 hex of the image digest, of a quarantine
 }
@@ -51,12 +53,14 @@ func parseTag(tag, channel string) name {
 		return name{tag: tag, kind: stray}
 	}
 	number, err := strconv.Atoi(m[2])
-	n := name{tag: tag, kind: record, number: number, hex: m[3]}
+	n := name{tag: tag, kind: record, number: number, where: m[1], hex: m[3]}
 	switch {
 	case err != nil || number < 1:
 		n.kind = stray
-	case m[1] != channel:
+	case m[1] != channel && m[4] != "":
 		n.kind = foreign
+	case m[1] != channel:
+		n.kind = elsewhere
 	case m[4] != "":
 		n.kind = completion
 	}

@@ -82,7 +82,7 @@ func read(s evidence.Statement, predicateType string, into any) error {
 	return nil
 }
 
-// promotion checks that a record counts for this repository and channel.
+// promotion checks that a record counts for this repository and the channel of its tag.
 func (c court) promotion(e entry) func(evidence.PromotionPredicate, evidence.Statement) error {
 	return func(p evidence.PromotionPredicate, s evidence.Statement) error {
 		switch {
@@ -90,7 +90,7 @@ func (c court) promotion(e entry) func(evidence.PromotionPredicate, evidence.Sta
 			return fmt.Errorf("%w: it is not about the digest that it says prod got", evidence.ErrWrongSubject)
 		case p.To.URI != c.prod.String():
 			return fmt.Errorf("it is a record of the repository %s", p.To.URI)
-		case p.Channel != c.channel:
+		case p.Channel != e.where:
 			return fmt.Errorf("it is a record of the channel %s", p.Channel)
 		case p.Number != e.number:
 			return fmt.Errorf("its tag says number %d, it says %d", e.number, p.Number)
