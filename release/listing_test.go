@@ -362,3 +362,21 @@ func TestAnUnknownServiceNamesTheOthers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestATagThatWasPushedAgainAfterItsPromotionIsShownLoudly(t *testing.T) {
+	w := newWorld(t)
+	first := w.push(w.staging, "v1", image("one", w.now))
+	w.good(first)
+	w.approve(first, "APPROVED")
+	w.promote(first)
+	if v := w.list(); len(v.Warnings) != 0 {
+		t.Errorf("%q", v.Warnings)
+	}
+	second := w.push(w.staging, "v1", image("two", w.now))
+	v := w.list()
+	if !slices.ContainsFunc(v.Warnings, func(s string) bool {
+		return strings.Contains(s, "v1 was pushed again") && strings.Contains(s, first.Encoded()[:12]) && strings.Contains(s, second.Encoded()[:12])
+	}) {
+		t.Errorf("%q", v.Warnings)
+	}
+}
