@@ -150,7 +150,7 @@ Without a command it opens the console.`,
   plimsoll promote chat-api v1.42.0               shows, asks, promotes
   plimsoll rollback chat-api --reason "5xx"       back on the last good digest`,
 		Version:       version,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -170,6 +170,7 @@ Without a command it opens the console.`,
 	f.BoolVar(&s.flags.readOnly, "read-only", false, "refuse everything that would write to a registry")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
+	root.SuggestionsMinimumDistance = 2
 	root.AddGroup(&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "act", Title: "Act on prod:"}, &cobra.Group{ID: "evidence", Title: "Evidence and proof:"}, &cobra.Group{ID: "setup", Title: "Set up:"})
 	root.AddCommand(
 		newList(s), newDiff(s), newGates(s), newHistory(s),
@@ -181,6 +182,18 @@ Without a command it opens the console.`,
 		argumentErrors(cmd)
 	}
 	return root
+}
+
+// knownCommand refuses a word that is no command, with what was probably meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "plimsoll --help lists the commands"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fault.New(fault.Usage, hint, nil, "there is no command %q", clean.Text(args[0]))
 }
 
 // argumentErrors makes a wrong number of arguments a usage error with the remedy.
