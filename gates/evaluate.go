@@ -16,13 +16,22 @@ type evaluation struct {
 	negatives []Negative
 }
 
+// newEvaluation puts what the caller lists in no particular order into one.
+func newEvaluation(p Policy, in Input) *evaluation {
+	in.Platforms = slices.SortedFunc(slices.Values(in.Platforms), func(a, b Platform) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Digest, b.Digest))
+	})
+	in.Negatives = slices.SortedFunc(slices.Values(in.Negatives), compareNegatives)
+	return &evaluation{policy: p, in: in, reader: newReader(in)}
+}
+
 // Evaluate judges a candidate. It is a pure function, and safe for concurrent use.
 //
 // Checks come in a fixed order: e2e, scan, base-image, sign-off, freeze, then
 // those of other gates that are configured. A quarantine is the first word of
 // the verdict, and a last check that gives the reason.
 func Evaluate(p Policy, in Input) Verdict {
-	e := &evaluation{policy: p, in: in, reader: newReader(in)}
+	e := newEvaluation(p, in)
 	g := p.Service.Gates
 	checks := []Check{
 		e.gate(E2E, g.E2E != nil, e.e2e),

@@ -24,7 +24,7 @@ type Findings struct {
 // image of in, whatever its age and its severities. It reads statements of the
 // scan gate's signers; without that gate, of any group in trust.
 func ScanOf(p Policy, in Input) Findings {
-	e := &evaluation{policy: p, in: in, reader: newReader(in)}
+	e := newEvaluation(p, in)
 	signers := allGroups(p)
 	if g := p.Service.Gates.Scan; g != nil {
 		signers = g.Signers
@@ -105,7 +105,7 @@ type Bases struct {
 // was built from; a platform without is left out. It reads provenance that
 // counts for the base-image gate; without that gate, of any group in trust.
 func BaseImages(p Policy, in Input) []Bases {
-	e := &evaluation{policy: p, in: in, reader: newReader(in)}
+	e := newEvaluation(p, in)
 	signers := allGroups(p)
 	if g := p.Service.Gates.BaseImage; g != nil {
 		signers = g.Signers
@@ -115,7 +115,7 @@ func BaseImages(p Policy, in Input) []Bases {
 		return nil
 	}
 	var out []Bases
-	platforms, _ := wanted(p, in)
+	platforms, _ := wanted(p, e.in)
 	for _, platform := range platforms {
 		var best *built
 		for i, b := range builds {

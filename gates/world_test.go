@@ -1,11 +1,9 @@
 package gates_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -237,14 +235,4 @@ func check(v gates.Verdict, gate string) gates.Check {
 		return gates.Check{}
 	}
 	return v.Checks[i]
-}
-
-// compact is v in JSON.
-func compact(t testing.TB, v any) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

@@ -19,5 +19,6 @@
 // Files: evidence.go (words), predicates.go (our predicates), strict.go (what
 // JSON may look like), envelope.go (bundle and DSSE), verify.go, signedtime.go,
 // keys.go, sign.go, manifest.go,
-// simplesigning.go (cosign v2's bare signatures).
+// memo.go (no
+// signature is checked twice), simplesigning.go (cosign v2's bare signatures).
 package evidence

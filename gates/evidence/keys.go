@@ -80,6 +80,9 @@ func (m *message) sum(h crypto.Hash) []byte {
 	return m.sums[h]
 }
 
+// sum256 names the message in the memo.
+func (m *message) sum256() []byte { return m.sum(crypto.SHA256) }
+
 // signedBy tells whether sig is a signature of the message by the key.
 func (m *message) signedBy(public crypto.PublicKey, sig []byte) bool {
 	h, err := hashOf(public)

@@ -62,7 +62,7 @@ func signedByAny(m *message, sig []byte, groups []config.Group, now time.Time) b
 			k := member.key
 			early := !k.NotBefore.IsZero() && now.Before(k.NotBefore)
 			late := !k.NotAfter.IsZero() && now.After(k.NotAfter)
-			if !early && !late && m.signedBy(k.Public, sig) {
+			if !early && !late && m.madeBy(k, sig) {
 				return true
 			}
 		}

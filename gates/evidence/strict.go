@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Limits of what is read.
@@ -95,9 +96,11 @@ func walk(raw []byte) error {
 // note reads one key of an object.
 func (l *level) note(quoted []byte) error {
 	l.key = false
-	var key string
-	if err := json.Unmarshal(quoted, &key); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	key := string(quoted[1 : len(quoted)-1])
+	if strings.ContainsRune(key, '\\') {
+		if err := json.Unmarshal(quoted, &key); err != nil {
+			return fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
 	}
 	if l.seen(key) {
 		return fmt.Errorf("%w: the key %s stands twice in one object", ErrMalformed, strconv.Quote(short(key)))

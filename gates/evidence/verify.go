@@ -28,7 +28,7 @@ func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
 func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
 	var expired error
 	for _, m := range membersOf(group) {
-		if !e.signed.signedBy(m.key.Public, e.sig) {
+		if !e.signed.madeBy(m.key, e.sig) {
 			continue
 		}
 		statement, err := e.statement()
