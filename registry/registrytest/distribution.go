@@ -18,13 +18,14 @@ type Option func(testing.TB, *settings)
 type settings struct {
 	dir        string
 	storage    string // in dir if it is not named
-	user, pass string
-	ca         *CA
+	logins  [][2]string // user and password
+	ca      *CA
 }
 
-// WithLogin lets only this user in (HTTP Basic, htpasswd with bcrypt).
+// WithLogin lets only this user in, and others that it is given again for
+// (HTTP Basic, htpasswd with bcrypt). All of them may read and write.
 func WithLogin(user, password string) Option {
-	return func(_ testing.TB, s *settings) { s.user, s.pass = user, password }
+	return func(_ testing.TB, s *settings) { s.logins = append(s.logins, [2]string{user, password}) }
 }
 
 // WithTLS serves HTTPS with a certificate of ca.
@@ -68,7 +69,7 @@ storage:
   maintenance: {uploadpurging: {enabled: false}}
 validation: {manifests: {urls: {allow: ['^https://']}}}
 `, s.storage)
-	if s.user != "" {
+	if len(s.logins) > 0 {
 		fmt.Fprintf(&b, "auth: {htpasswd: {realm: test, path: %q}}\n", s.write(t, "htpasswd", s.htpasswd(t)))
 	}
 	fmt.Fprint(&b, "http:\n  addr: 127.0.0.1:0\n  secret: test\n")
@@ -82,11 +83,15 @@ validation: {manifests: {urls: {allow: ['^https://']}}}
 // htpasswd uses bcrypt at its least cost: each request of a test pays for it.
 func (s settings) htpasswd(t testing.TB) []byte {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(s.pass), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
+	var file []byte
+	for _, login := range s.logins {
+		hash, err := bcrypt.GenerateFromPassword([]byte(login[1]), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = fmt.Appendf(file, "%s:%s\n", login[0], hash)
 	}
-	return fmt.Appendf(nil, "%s:%s\n", s.user, hash)
+	return file
 }
 
 func (s settings) write(t testing.TB, name string, content []byte) string {
