@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"os"
 
 	"plimsoll/config/fault"
 	"plimsoll/ui"
@@ -22,9 +21,11 @@ func console(ctx context.Context, s *session, service string) error {
 	if err != nil {
 		return err
 	}
+	var asker ui.Asker
+	s.ask = asker.Ask
 	return ui.Run(ctx, ui.Options{
 		Desk: desk, Keys: s.config.UI.Keys, Theme: s.config.UI.Theme, Service: service,
 		ReadOnly: desk.ReadOnly, NoColor: s.io.env("NO_COLOR") != "",
-		In: os.Stdin, Out: os.Stdout,
+		In: s.io.In, Out: s.io.Out, Asker: &asker,
 	})
 }
