@@ -17,7 +17,7 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 	d := &m.data
 	if m.dialog != nil {
 		if k.String() == "ctrl+c" {
-			return m.act(closeDialog{})
+			k = tea.KeyPressMsg{Code: tea.KeyEscape}
 		}
 		d.note = ""
 		next, in := m.dialog.key(k, d)
@@ -49,7 +49,7 @@ func (m *model) editFilter(s filtering, k tea.KeyPressMsg) bool {
 	case "enter":
 		f.editing = false
 	default:
-		f.input, _ = f.input.key(k)
+		f.input = f.input.key(k)
 	}
 	m.replace(s.withFilter(f))
 	return true
@@ -196,7 +196,7 @@ func (m *model) act(in intent) tea.Cmd {
 	d := &m.data
 	switch in := in.(type) {
 	case goBack:
-		if len(m.stack) > 1 && !(len(m.stack) == 2 && len(d.services) == 1) {
+		if len(m.stack) > 2 || len(m.stack) == 2 && len(d.services) != 1 {
 			m.stack = m.stack[:len(m.stack)-1]
 		}
 	case openScreen:
@@ -207,7 +207,7 @@ func (m *model) act(in intent) tea.Cmd {
 	case openDialog:
 		m.dialog = in.dialog
 	case closeDialog:
-		m.dialog = nil
+		m.shut()
 	case refused:
 		d.note = in.why
 	case askRollback:
@@ -264,7 +264,7 @@ func (m *model) confirmed(in intent) tea.Cmd {
 			return quarantineWords(in.request, out), err
 		})
 	case doCancel:
-		m.dialog = nil
+		m.shut()
 		m.cancelOperation()
 	case doQuit:
 		return m.quit()

@@ -118,6 +118,8 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			m.fail(msg.err)
 		}
+	case wanted:
+		return m.askSecret(msg)
 	case hangup:
 		m.lost = true
 		return m.quit()

@@ -30,10 +30,7 @@ func newApprove(d *data, s subject) dialog {
 		{{"against what prod runs now: ", strong}, {prodName(d, s.service), plain}},
 		say(plain, "  %s", orNone(previous)),
 	}
-	for _, b := range c.Bigger {
-		facts = append(facts, line{{"! ", warn}, {"a bigger change: " + b, plain}})
-	}
-	facts = append(facts, checkFacts(c.Checks)...)
+	facts = append(append(facts, biggerFacts(c)...), checkFacts(c.Checks)...)
 	return approve{service: s.service, digest: s.digest, expect: orNone(previous), facts: facts}
 }
 
@@ -43,7 +40,7 @@ func (a approve) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		case "esc", "enter", "tab":
 			a.commenting = false
 		default:
-			a.comment, _ = a.comment.key(k)
+			a.comment = a.comment.key(k)
 		}
 		return a, nil
 	}

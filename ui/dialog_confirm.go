@@ -61,9 +61,9 @@ func (c confirm) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 	}
 	c.said = ""
 	if c.focus == 0 {
-		c.typed, _ = c.typed.key(k)
+		c.typed = c.typed.key(k)
 	} else {
-		c.reason, _ = c.reason.key(k)
+		c.reason = c.reason.key(k)
 	}
 	return c, nil
 }

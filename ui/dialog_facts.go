@@ -41,6 +41,15 @@ func checkFacts(checks []gates.Check) []line {
 	return lines
 }
 
+// biggerFacts is why it is a bigger change.
+func biggerFacts(c release.Candidate) []line {
+	lines := make([]line, 0, len(c.Bigger))
+	for _, b := range c.Bigger {
+		lines = append(lines, line{{"! ", warn}, {"a bigger change: " + b, plain}})
+	}
+	return lines
+}
+
 // named is what people call a candidate.
 func named(c release.Candidate) string {
 	names := c.Tags
@@ -58,10 +67,7 @@ func newPromote(d *data, s subject) dialog {
 	if p, ok := d.open(s.service); ok && p.Action == "promote" && p.Digest == s.digest {
 		facts = append([]line{say(warn, "! this finishes what an earlier start left open: %s", whereWords(p.Prod))}, facts...)
 	}
-	for _, b := range c.Bigger {
-		facts = append(facts, line{{"! ", warn}, {"a bigger change: " + b, plain}})
-	}
-	facts = append(facts, checkFacts(c.Checks)...)
+	facts = append(append(facts, biggerFacts(c)...), checkFacts(c.Checks)...)
 	request := release.PromoteRequest{Service: s.service, Digest: s.digest, Expect: orNone(previous)}
 	return confirm{title: "promote to PROD", name: s.service, facts: facts, then: func(c confirm) intent {
 		request.Reason = c.reason.text()

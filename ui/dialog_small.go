@@ -42,7 +42,7 @@ func (q quarantineDialog) key(k tea.KeyPressMsg, _ *data) (dialog, intent) {
 		return q, doQuarantine{release.QuarantineRequest{Service: q.service, Digest: q.digest, Reason: q.reason.text(), Lift: q.lift}}
 	}
 	q.said = ""
-	q.reason, _ = q.reason.key(k)
+	q.reason = q.reason.key(k)
 	return q, nil
 }
 

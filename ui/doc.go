@@ -14,6 +14,7 @@
 //	app.go       the root model: Update routes, View composes
 //	act.go       keys → actions → what is done about them
 //	events.go    answers, the clock, the end of what is being written
+//	asker.go     a secret that what runs below needs
 //	commands.go  messages, and the questions to the backend
 //	worker.go    promotions, rollbacks, sign-offs: what must not be abandoned
 //	data.go      all that the console knows; running.go: the operation

@@ -86,7 +86,7 @@ func mayNotWrite(d *data) string {
 // start runs an operation and shows its progress. One at a time.
 func (m *model) start(r running, run operate) tea.Cmd {
 	d := &m.data
-	m.dialog = nil
+	m.shut()
 	if why := mayNotWrite(d); why != "" {
 		d.note = why
 		return nil
@@ -103,7 +103,7 @@ func (m *model) start(r running, run operate) tea.Cmd {
 
 // write runs a sign-off or a quarantine.
 func (m *model) write(doing, what string, run func(ctx context.Context) (string, error)) tea.Cmd {
-	m.dialog = nil
+	m.shut()
 	if why := mayNotWrite(&m.data); why != "" {
 		m.data.note = why
 		return nil
@@ -141,7 +141,7 @@ func (m *model) ended(e operationDone) tea.Cmd {
 	}
 	d.result = r.result()
 	if _, asking := m.dialog.(yesNo); asking {
-		m.dialog = nil // it asked about what is over
+		m.shut() // it asked about what is over
 	}
 	if m.leaving(e.err == nil || e.cancelled) {
 		return tea.Quit
@@ -149,6 +149,22 @@ func (m *model) ended(e operationDone) tea.Cmd {
 	return tea.Batch(m.reader.pending, m.load(
 		query{kind: askList, service: r.service}, query{kind: askTargets, service: r.service}, query{kind: askHistory, service: r.service},
 	))
+}
+
+// shut ends the dialog. A secret that was asked for was then not given.
+func (m *model) shut() {
+	if s, ok := m.dialog.(secretDialog); ok {
+		close(s.reply)
+	}
+	m.dialog = nil
+}
+
+// askSecret shows the dialog for a secret. Another dialog that is open gives
+// way; what a person was about to confirm has to be confirmed again.
+func (m *model) askSecret(w wanted) tea.Cmd {
+	m.shut()
+	m.dialog = secretDialog{wanted: w, opened: m.data.now}
+	return nil
 }
 
 // written is the end of a sign-off or a quarantine.
@@ -201,7 +217,7 @@ func (m *model) askQuit() tea.Cmd {
 // quit ends the console as soon as that is safe: at once, after the running
 // operation was cancelled, or after it has finished.
 func (m *model) quit() tea.Cmd {
-	m.dialog = nil
+	m.shut()
 	if m.data.busy() == "" {
 		return tea.Quit
 	}

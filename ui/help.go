@@ -65,7 +65,7 @@ func (h help) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		case "enter":
 			h.typed = false
 		default:
-			h.find, _ = h.find.key(k)
+			h.find = h.find.key(k)
 			h.pager = pager{}
 		}
 		return h, nil

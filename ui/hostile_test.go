@@ -29,7 +29,7 @@ func poison[T any](v T) T {
 func poisoned(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the others hold no text
 	case reflect.String:
 		if v.Type().PkgPath() == "" || v.Type().Name() == "Digest" {
 			out.SetString(hostile + v.String() + hostile)
@@ -122,7 +122,7 @@ func TestEveryTextOfAnAnswerIsCleaned(t *testing.T) {
 		cleaned(dirty), cleaned(poison(sampleEntries())), cleaned(poison(sampleTargets())), cleaned(poison(samplePending())),
 		cleaned(poison(sampleDiff(nil, ready0))), cleaned(poison(copying())), cleaned(release.Verdict{Warnings: []string{hostile}}),
 	} {
-		if s := fmt.Sprintf("%+v", v); strings.ContainsAny(s, "\x1b\x07\r\x9b\u202e\u2066\u200b") {
+		if s := fmt.Sprintf("%+v", v); strings.ContainsAny(s, "\x1b\x07\r\u009b\u202e\u2066\u200b") {
 			t.Errorf("%T is not clean: %q", v, s)
 		}
 	}

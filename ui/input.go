@@ -18,15 +18,15 @@ const inputLimit = 400
 
 func (i input) text() string { return string(i.runes) }
 
-// key handles an editing key and tells whether it was one.
-func (i input) key(k tea.KeyPressMsg) (input, bool) {
+// key handles an editing key; others change nothing.
+func (i input) key(k tea.KeyPressMsg) input {
 	switch k.String() {
 	case "backspace", "ctrl+h":
-		return i.erase(1), true
+		return i.erase(1)
 	case "ctrl+w":
-		return i.erase(i.word()), true
+		return i.erase(i.word())
 	case "ctrl+u":
-		return i.erase(i.at), true
+		return i.erase(i.at)
 	case "left", "ctrl+b":
 		i.at = max(0, i.at-1)
 	case "right", "ctrl+f":
@@ -37,16 +37,19 @@ func (i input) key(k tea.KeyPressMsg) (input, bool) {
 		i.at = len(i.runes)
 	default:
 		if k.Text == "" || k.Mod&(tea.ModCtrl|tea.ModAlt|tea.ModMeta) != 0 {
-			return i, false
+			return i
 		}
-		return i.insert(k.Text), true
+		return i.insert(k.Text)
 	}
-	return i, true
+	return i
 }
 
 // insert puts text at the cursor, cleaned.
 func (i input) insert(s string) input {
-	add := []rune(text(s))
+	return i.put([]rune(text(s)))
+}
+
+func (i input) put(add []rune) input {
 	add = add[:min(len(add), max(0, inputLimit-len(i.runes)))]
 	i.runes = slices.Concat(i.runes[:i.at], add, i.runes[i.at:])
 	i.at += len(add)

@@ -12,8 +12,14 @@ var placeNames = []struct {
 	place place
 	name  string
 }{
-	{onServices, "services"}, {onCandidates, "candidates"}, {onDetail, "candidate detail"}, {onDiff, "diff"},
-	{onOperation, "promotion or rollback"}, {onRollback, "rollback"}, {onHistory, "history"}, {onRecord, "record"},
+	{onServices, "services"},
+	{onCandidates, "candidates"},
+	{onDetail, "candidate detail"},
+	{onDiff, "diff"},
+	{onOperation, "promotion or rollback"},
+	{onRollback, "rollback"},
+	{onHistory, "history"},
+	{onRecord, "record"},
 }
 
 // KeysDoc is docs/keys.md, made from the table that the console itself uses.
@@ -72,7 +78,7 @@ func quoted(keys string) string {
 }
 
 func places(p place) string {
-	switch p {
+	switch p { //nolint:exhaustive // sets of places, not places
 	case everywhere:
 		return "everywhere"
 	case lists:

@@ -127,7 +127,7 @@ func drawTable(st *styles, columns []column, all []row, l list, at extent) strin
 	rows := l.visible(all)
 	fitted := arrangeColumns(columns, at.w-len(pointer))
 	var out []string
-	var titles []span
+	titles := make([]span, 0, len(columns))
 	for _, c := range columns {
 		titles = append(titles, span{c.title, strong})
 	}

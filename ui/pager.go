@@ -27,7 +27,7 @@ func (p pager) view(st *styles, lines []line, at extent) string {
 	top := min(p.top, max(0, len(lines)-at.h))
 	end := min(len(lines), top+at.h)
 	more := len(lines) - end
-	var out []string
+	out := make([]string, 0, end-top)
 	for _, l := range lines[top:end] {
 		out = append(out, st.draw(l))
 	}
@@ -64,9 +64,10 @@ func foldLine(l line, all string, w int) []line {
 	}
 	indent = min(indent, w/2)
 	first, rest := splitLine(l, w)
-	out := []line{first}
 	tone := l[len(l)-1].tone
-	for _, part := range wrap(strings.TrimSpace(rest), w-indent) {
+	parts := wrap(strings.TrimSpace(rest), w-indent)
+	out := append(make([]line, 0, 1+len(parts)), first)
+	for _, part := range parts {
 		out = append(out, line{{strings.Repeat(" ", indent) + part, tone}})
 	}
 	return out

@@ -26,6 +26,7 @@ type Options struct {
 	In       io.Reader         // nil: the terminal
 	Out      io.Writer         // nil: the terminal
 	Service  string            // shown first; "": the only one, or all of them
+	Asker    *Asker            // asks for secrets inside the console; may be nil
 }
 
 // Run shows the console until a person quits or ctx ends. The first frame
@@ -58,9 +59,11 @@ func run(ctx context.Context, o Options, more ...tea.ProgramOption) error {
 	m := newModel(life, o, keys, look)
 	m.preload(o.Desk)
 	p := tea.NewProgram(m, append(programOptions(o, colourless), more...)...)
+	o.Asker.attach(p.Send)
 	ended := make(chan struct{})
 	listening := listen(ctx, p, ended)
 	_, err = p.Run()
+	o.Asker.attach(nil)
 	close(ended)
 	<-listening
 	end()

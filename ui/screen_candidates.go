@@ -115,9 +115,15 @@ func candidateCells(c release.Candidate, d *data) []span {
 		revision = string(r[:9])
 	}
 	return []span{
-		{mark, tone}, {short(c.Digest), plain}, {strings.Join(c.Tags, " "), plain}, {string(c.Verdict), tone}, added,
+		{mark, tone},
+		{short(c.Digest), plain},
+		{strings.Join(c.Tags, " "), plain},
+		{string(c.Verdict), tone},
+		added,
 		gateCell(c, gates.E2E), gateCell(c, gates.Scan), gateCell(c, gates.BaseImage), gateCell(c, gates.SignOff), otherCell(c),
-		{revision, plain}, {strings.Join(c.Platforms, " "), plain}, {made, plain},
+		{revision, plain},
+		{strings.Join(c.Platforms, " "), plain},
+		{made, plain},
 	}
 }
 

@@ -79,11 +79,10 @@ func section(title string, entries []line) []line {
 	if len(entries) == 0 {
 		return []line{{{"  " + fit(title, 16), strong}, {"no change", faint}}}
 	}
-	lines := []line{{{"  " + title, strong}}}
 	if more := len(entries) - sectionLimit; more > 0 {
 		entries = append(entries[:sectionLimit:sectionLimit], say(faint, "    and %d more; plimsoll diff -o json prints all", more))
 	}
-	return append(lines, entries...)
+	return append([]line{{{"  " + title, strong}}}, entries...)
 }
 
 func diffLines(v diff.Diff) []line {

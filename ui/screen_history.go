@@ -134,8 +134,14 @@ func entryCells(e release.Entry) []span {
 		why = e.Problem
 	}
 	return []span{
-		{mark, tone}, {e.At.Local().Format("2006-01-02 15:04"), plain}, {e.Action, plain}, {e.Service, plain},
-		{short(e.Digest), plain}, {e.Actor, plain}, {strings.Join(e.Tags, " "), plain}, {orDash(why), plain},
+		{mark, tone},
+		{e.At.Local().Format("2006-01-02 15:04"), plain},
+		{e.Action, plain},
+		{e.Service, plain},
+		{short(e.Digest), plain},
+		{e.Actor, plain},
+		{strings.Join(e.Tags, " "), plain},
+		{orDash(why), plain},
 	}
 }
 
@@ -187,6 +193,7 @@ func (s record) wants(*data) []query {
 	}
 	return []query{{kind: askList, service: s.of}}
 }
+
 func (s record) subject(*data) subject {
 	return subject{service: s.entry.Service, digest: s.entry.Digest}
 }

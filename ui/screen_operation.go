@@ -139,7 +139,7 @@ func byInterest(blobs []registry.BlobProgress) []registry.BlobProgress {
 			return 0
 		case registry.BlobWaiting:
 			return 1
-		case registry.BlobCopied, registry.BlobMounted, registry.BlobSkipped:
+		case registry.BlobCopied, registry.BlobMounted, registry.BlobSkipped, registry.BlobExternal:
 		}
 		return 2
 	}
@@ -154,7 +154,7 @@ func blobLine(b registry.BlobProgress, w int) line {
 	switch b.State {
 	case registry.BlobMoving:
 		what = size(b.Done) + " of " + what
-	case registry.BlobCopied, registry.BlobMounted, registry.BlobSkipped:
+	case registry.BlobCopied, registry.BlobMounted, registry.BlobSkipped, registry.BlobExternal:
 		what, t = what+" "+string(b.State), good
 	case registry.BlobWaiting:
 		what, t = what+" waiting", faint

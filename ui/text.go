@@ -73,24 +73,29 @@ func cleanValue(v reflect.Value) reflect.Value {
 				}
 			}
 		}
-	case reflect.Slice:
-		if v.IsNil() || v.Type().Elem().Kind() == reflect.Uint8 {
-			return v
-		}
-		out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-		for i := range v.Len() {
-			out.Index(i).Set(cleanValue(v.Index(i)))
-		}
-	case reflect.Map:
-		if v.IsNil() {
-			return v
-		}
-		out.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+	case reflect.Slice, reflect.Map:
+		return cleanMany(v)
+	default:
+		return v
+	}
+	return out
+}
+
+// cleanMany copies a slice or a map; bytes are no text.
+func cleanMany(v reflect.Value) reflect.Value {
+	if v.IsNil() || v.Type().Elem().Kind() == reflect.Uint8 {
+		return v
+	}
+	if v.Kind() == reflect.Map {
+		out := reflect.MakeMapWithSize(v.Type(), v.Len())
 		for key, value := range v.Seq2() {
 			out.SetMapIndex(cleanValue(key), cleanValue(value))
 		}
-	default:
-		return v
+		return out
+	}
+	out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+	for i := range v.Len() {
+		out.Index(i).Set(cleanValue(v.Index(i)))
 	}
 	return out
 }
