@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -121,7 +120,7 @@ func race(b *testing.B, trip time.Duration, before, img []embedded.Image) {
 	b.ReportMetric(median(us), "s/plimsoll")
 	b.ReportMetric(median(them), "s/crane")
 	b.ReportMetric(median(ratio), "ratio")
-	b.Log(fmt.Sprintf("plimsoll %.3f, crane %.3f", us, them))
+	b.Logf("plimsoll %.3f, crane %.3f", us, them)
 }
 
 func median(v []float64) float64 {

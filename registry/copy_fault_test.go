@@ -2,22 +2,17 @@ package registry_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"plimsoll/config"
-	"plimsoll/config/fault"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 	"plimsoll/registry/registrytest"
@@ -233,57 +228,6 @@ func TestCopyRefusesABlobInProdOfAnotherSize(t *testing.T) {
 	}
 }
 
-func TestCopyGoesOnWhenTheTokenEndsMidway(t *testing.T) {
-	for _, size := range []int64{small, large} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			var issued, epoch atomic.Int32
-			expire := times(2)
-			bearer := func(s *scene, w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path == "/token" {
-					_ = json.NewEncoder(w).Encode(map[string]any{"token": fmt.Sprint("token-", epoch.Load()), "expires_in": 3600})
-					issued.Add(1)
-					return true
-				}
-				if s.writes(r) && expire() {
-					epoch.Add(1) // the tokens that the client holds are worth nothing from now on
-				}
-				if r.Header.Get("Authorization") == fmt.Sprint("Bearer token-", epoch.Load()) {
-					return false
-				}
-				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="prod",scope="repository:prod/app:pull,push"`, r.Host))
-				w.WriteHeader(http.StatusUnauthorized)
-				return true
-			}
-			s := newScene(t, size, nil, bearer)
-			t.Setenv("COPY_TEST_PASSWORD", "s3cret-word")
-			owner := &config.Identity{Username: "owner", PasswordEnv: "COPY_TEST_PASSWORD"}
-			s.request.To = registry.Impatient(registrytest.Client(t, config.Registry{Host: s.target.Host, PlainHTTP: true, Listed: true, Read: owner, Promote: owner}))
-			s.client = s.request.To
-			_, err := registry.Copy(t.Context(), s.request)
-			s.arrived(t, err)
-			if issued.Load() < 3 {
-				t.Errorf("only %d tokens were issued", issued.Load())
-			}
-		})
-	}
-}
-
-func TestCopyStopsAtARefusalAndSaysWhose(t *testing.T) {
-	s := newScene(t, small, nil, func(s *scene, w http.ResponseWriter, r *http.Request) bool {
-		if s.writes(r) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusForbidden)
-			return true
-		}
-		return false
-	})
-	_, err := registry.Copy(t.Context(), s.request)
-	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), s.target.Host) || fault.HintOf(err) == "" {
-		t.Errorf("it says %v, hint %q", err, fault.HintOf(err))
-	}
-	s.absent(t)
-}
-
 func TestCopyGoesOnWhereTheLastOneEnded(t *testing.T) {
 	refuse := times(1)
 	s := newScene(t, small, nil, func(_ *scene, w http.ResponseWriter, r *http.Request) bool {
@@ -359,154 +303,5 @@ func TestCopySendsTheOtherWayWhereOneIsRefused(t *testing.T) {
 			_, err := registry.Copy(t.Context(), s.request)
 			s.arrived(t, err)
 		})
-	}
-}
-
-func TestCopyEndsATransferThatStalls(t *testing.T) {
-	cases := map[string]struct {
-		staging, prod func(s *scene, r *http.Request) bool
-	}{
-		"reading": {staging: func(s *scene, r *http.Request) bool { return s.reads(r) }},
-		"writing": {prod: func(s *scene, r *http.Request) bool { return s.writes(r) }},
-	}
-	for name, c := range cases {
-		for _, forever := range []bool{true, false} {
-			t.Run(fmt.Sprint(name, " for ever: ", forever), func(t *testing.T) {
-				t.Parallel()
-				release := make(chan struct{})
-				now := times(1)
-				stall := func(which func(*scene, *http.Request) bool, begin func(*scene, http.ResponseWriter)) meddle {
-					return func(s *scene, w http.ResponseWriter, r *http.Request) bool {
-						if which == nil || !which(s, r) || !forever && !now() {
-							return false
-						}
-						begin(s, w)
-						<-release
-						return true
-					}
-				}
-				s := newScene(t, large,
-					stall(c.staging, func(s *scene, w http.ResponseWriter) { send(w, s.layer.Size, make([]byte, 1000)) }),
-					stall(c.prod, func(*scene, http.ResponseWriter) {}))
-				t.Cleanup(func() { close(release) }) // before the registries end
-				s.request = registry.Hurried(s.request, 100*time.Millisecond)
-				_, err := registry.Copy(t.Context(), s.request)
-				if !forever {
-					s.arrived(t, err)
-					return
-				}
-				if !errors.Is(err, registry.ErrLimit) || !strings.Contains(err.Error(), "no 64 KiB of progress within 100ms") {
-					t.Errorf("it says %v", err)
-				}
-				s.absent(t)
-			})
-		}
-	}
-}
-
-func TestCopyReturnsAtOnceWhenCancelled(t *testing.T) {
-	for name, at := range map[string]func(s *scene, r *http.Request) bool{
-		"reading a manifest": func(_ *scene, r *http.Request) bool { return strings.Contains(r.URL.Path, "/manifests/") },
-		"reading a layer":    func(s *scene, r *http.Request) bool { return s.reads(r) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			reached, release := make(chan struct{}, 10), make(chan struct{})
-			s := newScene(t, large, func(s *scene, w http.ResponseWriter, r *http.Request) bool {
-				if !at(s, r) {
-					return false
-				}
-				if s.reads(r) {
-					send(w, s.layer.Size, make([]byte, 1<<20))
-				}
-				reached <- struct{}{}
-				<-release
-				return true
-			}, nil)
-			t.Cleanup(func() { close(release) })
-			ctx, cancel := context.WithCancelCause(t.Context())
-			why := errors.New("esc was pressed")
-			var pressed time.Time
-			go func() {
-				<-reached
-				pressed = time.Now()
-				cancel(why)
-			}()
-			s.request.Report = func(registry.Progress) {}
-			_, err := registry.Copy(ctx, s.request)
-			if took := time.Since(pressed); !errors.Is(err, why) || took > 100*time.Millisecond {
-				t.Errorf("%v after %v", err, took)
-			}
-			s.absent(t)
-		})
-	}
-}
-
-func TestCopyGivesTheCredentialToNoOtherHost(t *testing.T) {
-	elsewhere := &requests{}
-	var seen sync.Map
-	other := registrytest.Embedded(t, embedded.Options{Wrap: func(next http.Handler) http.Handler {
-		return elsewhere.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if a := r.Header.Get("Authorization"); a != "" {
-				seen.Store(a, true)
-			}
-			next.ServeHTTP(w, r)
-		}))
-	}})
-	var s *scene
-	s = newScene(t, small, nil, func(_ *scene, w http.ResponseWriter, r *http.Request) bool {
-		if r.Header.Get("Authorization") == "" {
-			w.Header().Set("WWW-Authenticate", `Basic realm="prod"`)
-			w.WriteHeader(http.StatusUnauthorized)
-			return true
-		}
-		if r.Method == http.MethodPost {
-			req, _ := http.NewRequestWithContext(r.Context(), http.MethodPost, "http://"+other+r.URL.Path, nil)
-			resp, err := http.DefaultTransport.RoundTrip(req)
-			if err != nil {
-				return false
-			}
-			_ = resp.Body.Close()
-			place, _ := resp.Location()
-			w.Header().Set("Location", place.String())
-			w.WriteHeader(http.StatusAccepted)
-			return true
-		}
-		return false
-	})
-	t.Cleanup(func() { http.DefaultTransport.(*http.Transport).CloseIdleConnections() })
-	t.Setenv("COPY_TEST_PASSWORD", "s3cret-word")
-	owner := &config.Identity{Username: "owner", PasswordEnv: "COPY_TEST_PASSWORD"}
-	s.request.To = registry.Impatient(registrytest.Client(t, config.Registry{Host: s.target.Host, PlainHTTP: true, Listed: true, Read: owner, Promote: owner}))
-	_, err := registry.Copy(t.Context(), s.request)
-	if err == nil || elsewhere.count(http.MethodPut, "/blobs/uploads/") == 0 {
-		t.Errorf("%v, %d uploads elsewhere", err, elsewhere.count(http.MethodPut, "/blobs/uploads/"))
-	}
-	seen.Range(func(k, _ any) bool { t.Errorf("the other host saw %v", k); return true })
-}
-
-func TestCopyReportsWithoutWaitingForAnybody(t *testing.T) {
-	s := newScene(t, large, nil, nil)
-	var got []registry.Progress
-	gate := make(chan struct{})
-	s.request.Report = func(p registry.Progress) {
-		<-gate
-		got = append(got, p)
-	}
-	go func() {
-		for s.asked.count("PUT", "/manifests/") == 0 { // the copy is done although nobody looked
-			time.Sleep(time.Millisecond)
-		}
-		close(gate)
-	}()
-	_, err := registry.Copy(t.Context(), s.request)
-	s.arrived(t, err)
-	last := got[len(got)-1]
-	if last.Bytes != last.Total || last.Moved != last.Total || last.Blob != 3 || len(last.Blobs) != 3 || last.Status == "" {
-		t.Errorf("the last report is %+v", last)
-	}
-	for _, b := range last.Blobs {
-		if b.State != registry.BlobCopied || b.Done != b.Total {
-			t.Errorf("%+v", b)
-		}
 	}
 }

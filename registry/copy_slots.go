@@ -54,10 +54,15 @@ func (s *slots) release() {
 // waiters is a heap with the largest first.
 type waiters []*waiter
 
+// Len, Less, Swap, Push and Pop are for container/heap.
 func (w waiters) Len() int           { return len(w) }
 func (w waiters) Less(i, j int) bool { return w[i].size > w[j].size }
 func (w waiters) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
-func (w *waiters) Push(x any)        { *w = append(*w, x.(*waiter)) } //nolint:forcetypeassert // it holds nothing else
+
+// Push appends x.
+func (w *waiters) Push(x any) { *w = append(*w, x.(*waiter)) } //nolint:forcetypeassert // it holds nothing else
+
+// Pop takes the last one off.
 func (w *waiters) Pop() any {
 	last := len(*w) - 1
 	x := (*w)[last]

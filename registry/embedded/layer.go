@@ -76,6 +76,7 @@ func (l Layer) Prepare() (Layer, error) {
 // counter counts the bytes that are written to it.
 type counter int64
 
+// Write counts p.
 func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
 // write packs the layer to w and, unless it is Plain, its tar archive to plain too.
@@ -114,8 +115,10 @@ func (l Layer) packer(w io.Writer) (io.WriteCloser, error) {
 	return nil, fmt.Errorf("pack a layer: unknown compression %q", l.Compression)
 }
 
+// unpacked is the packer that packs nothing.
 type unpacked struct{ io.Writer }
 
+// Close has nothing to end.
 func (unpacked) Close() error { return nil }
 
 // archive writes the tar archive.

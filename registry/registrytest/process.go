@@ -40,9 +40,8 @@ func serve(t testing.TB, program, config string) string {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-p.exited
-		if t.Failed() {
-			t.Logf("the registry with %s said:\n%s", config, p.said())
+		if err := <-p.exited; t.Failed() {
+			t.Logf("the registry with %s ended (%v) after it said:\n%s", config, err, p.said())
 		}
 	})
 	select {
