@@ -16,8 +16,8 @@ type Option func(testing.TB, *settings)
 
 // settings is what becomes the registry's configuration file.
 type settings struct {
-	dir        string
-	storage    string // in dir if it is not named
+	dir     string
+	storage string      // in dir if it is not named
 	logins  [][2]string // user and password
 	ca      *CA
 }
