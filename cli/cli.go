@@ -69,7 +69,7 @@ func Execute(ctx context.Context, args []string, std IO) int {
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
 	err := root.ExecuteContext(ctx)
-	err = errors.Join(err, s.close())
+	s.close()
 	if err == nil {
 		return 0
 	}

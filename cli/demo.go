@@ -46,7 +46,10 @@ func (s *session) demo(ctx context.Context, headless bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close(), d.Close()) }()
+	defer func() {
+		s.close()
+		err = errors.Join(err, d.Close())
+	}()
 	if headless {
 		s.json = true
 		err := s.answer(map[string]string{

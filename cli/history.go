@@ -135,7 +135,7 @@ func statistics(entries []release.Entry) figures {
 			seconds[e.Action] = append(seconds[e.Action], e.Seconds)
 		}
 	}
-	list := figures{}
+	list := make(figures, 0, len(seconds))
 	for action, all := range seconds {
 		slices.Sort(all)
 		list = append(list, figure{Action: action, Count: len(all), P50: quantile(all, 50), P95: quantile(all, 95), Max: all[len(all)-1]})
@@ -151,7 +151,8 @@ func quantile(sorted []float64, percent int) float64 {
 }
 
 func (f figures) text(w io.Writer) {
-	rows := [][]string{{"ACTION", "COUNT", "P50", "P95", "MAX"}}
+	rows := make([][]string, 0, len(f)+1)
+	rows = append(rows, []string{"ACTION", "COUNT", "P50", "P95", "MAX"})
 	for _, a := range f {
 		rows = append(rows, []string{a.Action, fmt.Sprint(a.Count), fmt.Sprintf("%.1f s", a.P50), fmt.Sprintf("%.1f s", a.P95), fmt.Sprintf("%.1f s", a.Max)})
 	}

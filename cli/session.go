@@ -62,14 +62,13 @@ func (s *session) begin(cmd *cobra.Command) error {
 }
 
 // close drops connections and credentials.
-func (s *session) close() error {
+func (s *session) close() {
 	if s.cancel != nil {
 		s.cancel()
 	}
 	for _, c := range s.clients {
 		c.Close()
 	}
-	return nil
 }
 
 // stateDir is where this machine's store is.

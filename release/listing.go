@@ -209,9 +209,7 @@ const clockOff = 5 * time.Minute
 func (l *listing) warn() {
 	d := l.desk
 	slices.Sort(l.warnings)
-	for _, r := range l.rows {
-		l.warnings = append(l.warnings, repushed(l.chain, r.Digest, r.tags)...)
-	}
+	l.warnings = append(l.warnings, l.repushed()...)
 	if l.chainErr != nil {
 		l.say("the ledger %s could not be read: %v", l.ledger, l.chainErr)
 	} else if l.prod != "" && recordOf(l.chain, l.prod) == nil {

@@ -10,14 +10,16 @@ import (
 	"plimsoll/release/ledger"
 )
 
-// repushed says which of a candidate's tags named another digest when that was
+// repushed says which tags in view named another digest when that was
 // promoted: the tag was pushed again, and people may take one image for the other.
-func repushed(c ledger.Chain, dg digest.Digest, tags []string) []string {
-	before := promotedAs(c)
+func (l *listing) repushed() []string {
+	before := promotedAs(l.chain)
 	var out []string
-	for _, tag := range tags {
-		if was := before[tag]; was != "" && was != dg {
-			out = append(out, fmt.Sprintf("the tag %s was pushed again: %s was promoted under it, %s is another image", clean.Text(tag), short(was), short(dg)))
+	for _, r := range l.rows {
+		for _, tag := range r.tags {
+			if was := before[tag]; was != "" && was != r.Digest {
+				out = append(out, fmt.Sprintf("the tag %s was pushed again: %s was promoted under it, %s is another image", clean.Text(tag), short(was), short(r.Digest)))
+			}
 		}
 	}
 	return out

@@ -27,7 +27,7 @@ func (b build) revision() string { return digest.FromString(b.service + b.versio
 
 // images are the build's platforms, as BuildKit makes them.
 func (b build) images(created time.Time) []embedded.Image {
-	var list []embedded.Image
+	list := make([]embedded.Image, 0, len(b.platforms))
 	for _, platform := range b.platforms {
 		list = append(list, b.image(platform, created))
 	}

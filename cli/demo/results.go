@@ -33,7 +33,7 @@ type finding struct{ id, pkg, installed, fixed, severity, title string }
 // trivy is a report as `trivy image --format json` writes it, for one platform of an image.
 func trivy(repo registry.Repository, dg digest.Digest, platform string, findings []finding) ([]byte, error) {
 	operatingSystem, architecture, _ := strings.Cut(platform, "/")
-	list := []map[string]any{}
+	list := make([]map[string]any, 0, len(findings))
 	for _, f := range findings {
 		list = append(list, map[string]any{
 			"VulnerabilityID": f.id, "PkgName": f.pkg, "InstalledVersion": f.installed, "FixedVersion": f.fixed,
