@@ -163,7 +163,8 @@ func insideIndex(item evidence.Item) (evidence.Statement, error) {
 func judgeBases(b built, p Platform, required bool) ruling {
 	name := platformName(p)
 	r := ruling{key: name, at: b.at, status: Pass, evidence: b.Manifest, id: b.id(), summary: "pinned"}
-	var loose, all []string
+	var loose []string
+	all := make([]string, 0, len(b.bases))
 	for _, base := range b.bases {
 		all = append(all, base.String())
 		if !base.Pinned {

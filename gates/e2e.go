@@ -78,11 +78,11 @@ func failedTests(suite string, p proof, result report.TestResult) []string {
 	if result.URL != "" {
 		line += ", see " + result.URL
 	}
-	reasons := []string{line}
+	failed := make([]string, 0, len(result.Failed))
 	for _, test := range result.Failed {
-		reasons = append(reasons, "failed: "+test)
+		failed = append(failed, "failed: "+test)
 	}
-	return append(reasons[:1], atMost(reasons[1:])...)
+	return append([]string{line}, atMost(failed)...)
 }
 
 // suiteName names a suite for people.

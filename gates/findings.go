@@ -132,7 +132,7 @@ func BaseImages(p Policy, in Input) []Bases {
 
 // allGroups is the names of every group in trust.
 func allGroups(p Policy) []string {
-	var names []string
+	names := make([]string, 0, len(p.Trust))
 	for _, g := range Groups(p) {
 		names = append(names, g.Name)
 	}

@@ -158,14 +158,15 @@ func (p Policy) effectiveTrust() object {
 	}
 	o := object{}
 	for _, name := range sorted(named) {
-		members := []object{}
-		for _, k := range p.Trust[name].Keys {
+		g := p.Trust[name]
+		members := make([]object, 0, len(g.Keys)+len(g.People)+len(g.Workflow))
+		for _, k := range g.Keys {
 			members = append(members, keyObject("", k))
 		}
-		for _, person := range p.Trust[name].People {
+		for _, person := range g.People {
 			members = append(members, keyObject(person.ID, person.Key))
 		}
-		for _, w := range p.Trust[name].Workflow {
+		for _, w := range g.Workflow {
 			members = append(members, object{"issuer": w.Issuer, "identity": w.Identity})
 		}
 		slices.SortFunc(members, func(a, b object) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })

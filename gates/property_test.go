@@ -40,11 +40,18 @@ func testPieces(w *world) []piece {
 	untimed := map[string]any{"configuration": []any{map[string]any{"name": "api"}}, "result": "PASSED"}
 	failed := map[string]any{"configuration": []any{map[string]any{"name": "api"}}, "result": "FAILED"}
 	return []piece{
-		{w.tests(ci, "smoke", time.Hour), true, ci}, {w.tests(ci, "smoke", 3*time.Hour), true, ci}, {w.tests(ci, "smoke", 90*time.Hour), true, ci},
-		{w.tests(ci, "smoke", 2*time.Hour, "a"), false, ci}, {w.tests(ci, "smoke", time.Hour, "b"), false, ci},
-		{w.tests(ci, "api", 2*time.Hour), true, ci}, {w.tests(ci, "api", 100*time.Hour), true, ci}, {w.tests(ci, "api", 50*time.Hour, "c"), false, ci},
-		{w.sign(ci, evidence.TestResult, untimed, candidate), true, ci}, {w.sign(ci, evidence.TestResult, failed, candidate), false, ci},
-		{w.tests(mallory, "smoke", time.Minute), true, mallory}, {w.tests(mallory, "api", time.Minute, "d"), false, mallory},
+		{w.tests(ci, "smoke", time.Hour), true, ci},
+		{w.tests(ci, "smoke", 3*time.Hour), true, ci},
+		{w.tests(ci, "smoke", 90*time.Hour), true, ci},
+		{w.tests(ci, "smoke", 2*time.Hour, "a"), false, ci},
+		{w.tests(ci, "smoke", time.Hour, "b"), false, ci},
+		{w.tests(ci, "api", 2*time.Hour), true, ci},
+		{w.tests(ci, "api", 100*time.Hour), true, ci},
+		{w.tests(ci, "api", 50*time.Hour, "c"), false, ci},
+		{w.sign(ci, evidence.TestResult, untimed, candidate), true, ci},
+		{w.sign(ci, evidence.TestResult, failed, candidate), false, ci},
+		{w.tests(mallory, "smoke", time.Minute), true, mallory},
+		{w.tests(mallory, "api", time.Minute, "d"), false, mallory},
 	}
 }
 
@@ -65,21 +72,31 @@ func scanPieces(w *world) []piece {
 	grype := []byte(`{"matches":[],"source":{"type":"image","target":{}},"descriptor":{"name":"grype"}}`)
 	grypeBad := bytes.Replace(grype, []byte("[]"), []byte(`[{"vulnerability":{"id":"GHSA-1","severity":"High"}}]`), 1)
 	return []piece{
-		{w.scanRaw(scanner, clean, time.Hour, amd64), true, scanner}, {w.scanRaw(scanner, clean, 30*time.Hour, amd64), true, scanner},
-		{w.scanRaw(scanner, arm, time.Hour, candidate), true, scanner}, {w.scanRaw(scanner, arm, time.Hour, arm64), true, scanner},
-		{w.scanRaw(scanner, bad, 2*time.Hour, amd64), false, scanner}, {w.scanRaw(scanner, bad, time.Hour, amd64), false, scanner},
-		{w.scanRaw(scanner, grypeBad, 2*time.Hour, amd64), false, scanner}, {w.scanRaw(scanner, grype, time.Hour, amd64), true, scanner},
-		{w.vex(scanner, "CVE-2026-31337", "not_affected", 3*time.Hour), true, scanner}, {w.vex(scanner, "CVE-2026-28131", "fixed", 3*time.Hour), true, scanner},
-		{w.vex(scanner, "CVE-2026-31337", "affected", 2*time.Hour), false, scanner}, {w.vex(scanner, "CVE-2026-31337", "not_affected", time.Hour), true, scanner},
-		{w.vex(mallory, "CVE-2026-31337", "not_affected", 0), true, mallory}, {w.scanRaw(mallory, clean, 0, amd64, arm64), true, mallory},
+		{w.scanRaw(scanner, clean, time.Hour, amd64), true, scanner},
+		{w.scanRaw(scanner, clean, 30*time.Hour, amd64), true, scanner},
+		{w.scanRaw(scanner, arm, time.Hour, candidate), true, scanner},
+		{w.scanRaw(scanner, arm, time.Hour, arm64), true, scanner},
+		{w.scanRaw(scanner, bad, 2*time.Hour, amd64), false, scanner},
+		{w.scanRaw(scanner, bad, time.Hour, amd64), false, scanner},
+		{w.scanRaw(scanner, grypeBad, 2*time.Hour, amd64), false, scanner},
+		{w.scanRaw(scanner, grype, time.Hour, amd64), true, scanner},
+		{w.vex(scanner, "CVE-2026-31337", "not_affected", 3*time.Hour), true, scanner},
+		{w.vex(scanner, "CVE-2026-28131", "fixed", 3*time.Hour), true, scanner},
+		{w.vex(scanner, "CVE-2026-31337", "affected", 2*time.Hour), false, scanner},
+		{w.vex(scanner, "CVE-2026-31337", "not_affected", time.Hour), true, scanner},
+		{w.vex(mallory, "CVE-2026-31337", "not_affected", 0), true, mallory},
+		{w.scanRaw(mallory, clean, 0, amd64, arm64), true, mallory},
 	}
 }
 
 func basePieces(w *world) []piece {
 	return []piece{
-		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64), true, ci}, {w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), arm64), true, ci},
-		{w.sign(ci, evidence.SLSA1, provenance(2*time.Hour, looseBase), arm64), false, ci}, {w.sign(ci, evidence.SLSA1, provenance(time.Hour, looseBase), amd64), false, ci},
-		{w.buildKit(provenance(3*time.Hour, pinnedBase), amd64), true, ci}, {w.buildKit(provenance(3*time.Hour, pinnedBase), arm64), true, ci},
+		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64), true, ci},
+		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), arm64), true, ci},
+		{w.sign(ci, evidence.SLSA1, provenance(2*time.Hour, looseBase), arm64), false, ci},
+		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, looseBase), amd64), false, ci},
+		{w.buildKit(provenance(3*time.Hour, pinnedBase), amd64), true, ci},
+		{w.buildKit(provenance(3*time.Hour, pinnedBase), arm64), true, ci},
 		{w.sign(mallory, evidence.SLSA1, provenance(0, pinnedBase), amd64, arm64), true, mallory},
 	}
 }
@@ -87,10 +104,14 @@ func basePieces(w *world) []piece {
 func signOffPieces(w *world) []piece {
 	moved := func(p *evidence.SignOffPredicate) { p.Prod.Digest = elsewhere }
 	return []piece{
-		{w.decide(ann, evidence.Approved, time.Hour), true, ann}, {w.decide(ann, evidence.Approved, 3*time.Hour), true, ann},
-		{w.decide(ann, evidence.Approved, time.Minute, moved), true, ann}, {w.decide(ann, evidence.Rejected, 2*time.Hour), false, ann},
-		{w.decide(ann, evidence.Revoked, 30*time.Minute), false, ann}, {w.decide(bob, evidence.Approved, time.Hour), true, bob},
-		{w.decide(bob, evidence.Rejected, time.Hour), false, bob}, {w.decide(mallory, evidence.Approved, 0), true, mallory},
+		{w.decide(ann, evidence.Approved, time.Hour), true, ann},
+		{w.decide(ann, evidence.Approved, 3*time.Hour), true, ann},
+		{w.decide(ann, evidence.Approved, time.Minute, moved), true, ann},
+		{w.decide(ann, evidence.Rejected, 2*time.Hour), false, ann},
+		{w.decide(ann, evidence.Revoked, 30*time.Minute), false, ann},
+		{w.decide(bob, evidence.Approved, time.Hour), true, bob},
+		{w.decide(bob, evidence.Rejected, time.Hour), false, bob},
+		{w.decide(mallory, evidence.Approved, 0), true, mallory},
 	}
 }
 

@@ -235,7 +235,7 @@ func (x *exceptions) covers(f report.Finding, p Platform, in Input) (string, boo
 // ruling is the exception as something that can be put in order of time.
 func (x exception) ruling() ruling {
 	r := ruling{at: x.at, bad: !x.good(), status: Pass}
-	if x.proof.Item.Form != "" {
+	if x.proof.Form != "" {
 		r.id = x.proof.id()
 	}
 	return r

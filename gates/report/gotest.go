@@ -88,7 +88,7 @@ func (g *goTests) end(e event) {
 
 // result counts what did not end.
 func (g *goTests) result() (Tests, error) {
-	var cut []string
+	cut := make([]string, 0, len(g.open))
 	for key := range g.open {
 		cut = append(cut, key[0]+" "+key[1]+" (did not finish)")
 	}
@@ -97,7 +97,7 @@ func (g *goTests) result() (Tests, error) {
 		g.tests.fail(c)
 	}
 	if g.tests.Ran() == 0 {
-		return Tests{}, errors.New("no test ran in the go test output, so there is nothing to attest; write it with: go test -json ./...")
+		return Tests{}, errors.New("no test ran in the go test output, so there is nothing to attest; go test -json writes it")
 	}
 	return g.tests, nil
 }

@@ -17,11 +17,8 @@ const (
 	Failed = "FAILED"
 )
 
-// countsField is our extension with how many tests there were: the lists of
-// names may be cut, or not be there at all.
-const countsField = "urn:plimsoll:counts"
-
-// counts is the value of countsField.
+// counts is the value of our extension urn:plimsoll:counts: how many tests
+// there were. The lists of names may be cut, or not be there at all.
 type counts struct {
 	Passed  int `json:"passed"`
 	Failed  int `json:"failed"`
