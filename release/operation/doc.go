@@ -28,7 +28,8 @@
 //	move.go        the one write that changes prod
 //	finish.go      delivery, completion, audit chain
 //	rollback.go    the steps of a rollback; target.go: where to
+//	others.go      records that another machine left unfinished
 //	adopt.go       a first record; quarantine.go: statements against a digest
-//	book.go        the ledger, as operations use it; memory.go: what is known without it
+//	book.go        the ledger, as operations use it
 //	pending.go     what is open; owed.go: writing what could not be written
 package operation

@@ -226,8 +226,10 @@ func TestSplitKeepsItsLimits(t *testing.T) {
 		s := &state{service: config.Service{Copy: rapid.SampledFrom([]config.CopyRule{config.CopyTrusted, config.CopyAll}).Draw(t, "rule")}}
 		var all []*found
 		for i := range rapid.IntRange(0, 150).Draw(t, "n") {
-			f := &found{traveller: traveller{Digest: digest.FromString(fmt.Sprint(i))}, used: i < 3 && rapid.Bool().Draw(t, "used"),
-				signed: rapid.Bool().Draw(t, "signed"), size: rapid.Int64Range(1, 20<<20).Draw(t, "size")}
+			f := &found{
+				traveller: traveller{Digest: digest.FromString(fmt.Sprint(i))}, used: i < 3 && rapid.Bool().Draw(t, "used"),
+				signed: rapid.Bool().Draw(t, "signed"), size: rapid.Int64Range(1, 20<<20).Draw(t, "size"),
+			}
 			if rapid.IntRange(0, 9).Draw(t, "broken") == 0 {
 				f.err = errors.New("unreadable")
 			}

@@ -100,8 +100,10 @@ func audited(_ context.Context, s *state) (bool, error) {
 
 func audit(_ context.Context, s *state) error {
 	o := s.outcome()
-	data := auditData{Operation: s.op.ID, Digest: o.Digest, Previous: o.Previous, Record: o.Record,
-		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery}
+	data := auditData{
+		Operation: s.op.ID, Digest: o.Digest, Previous: o.Previous, Record: o.Record,
+		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery,
+	}
 	if _, err := s.r.Journal.Audit(s.op.Action, s.service.Name, s.actor(), data); err != nil {
 		return fmt.Errorf("note the %s in the audit chain: %w", s.op.Action, err)
 	}

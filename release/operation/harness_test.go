@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,22 +41,18 @@ type fate struct {
 	dead   bool
 	log    []string                  // every request: "METHOD path"
 	hook   func(q *http.Request) int // a status to answer with in place of the registry; 0: pass
-	seen   func(what string)         // told of every write, before it
 	skew   time.Duration             // of the registries' clocks
 }
 
 // strike counts a write and tells whether it may take effect, and whether its
 // answer arrives.
-func (f *fate) strike(what string) (effect, answer bool) {
+func (f *fate) strike() (effect, answer bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
 		return false, false
 	}
 	f.writes++
-	if f.seen != nil {
-		f.seen(what)
-	}
 	if f.at == f.writes {
 		f.dead = true
 		return f.after, false
@@ -89,12 +84,6 @@ func (f *fate) on(hook func(q *http.Request) int) {
 	f.hook = hook
 }
 
-func (f *fate) onWrite(seen func(what string)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.seen = seen
-}
-
 // wrap stands between the machine and a registry.
 func (f *fate) wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -117,7 +106,7 @@ func (f *fate) wrap(h http.Handler) http.Handler {
 		}
 		effect, answer := !f.gone(), !f.gone()
 		if q.Method != http.MethodGet && q.Method != http.MethodHead {
-			effect, answer = f.strike(q.Method + " " + q.URL.Path)
+			effect, answer = f.strike()
 		}
 		switch {
 		case answer:
@@ -144,7 +133,7 @@ type mortal struct {
 }
 
 func (m *mortal) PutOperation(op store.Operation) error {
-	effect, answer := m.fate.strike("journal " + op.Action)
+	effect, answer := m.fate.strike()
 	if effect {
 		if err := m.Store.PutOperation(op); err != nil {
 			return err
@@ -157,7 +146,7 @@ func (m *mortal) PutOperation(op store.Operation) error {
 }
 
 func (m *mortal) Audit(action, service, actor string, data any) (store.AuditEntry, error) {
-	effect, answer := m.fate.strike("audit " + action)
+	effect, answer := m.fate.strike()
 	var e store.AuditEntry
 	var err error
 	if effect {
@@ -237,7 +226,6 @@ type world struct {
 	judge    *verdicts
 	journal  *mortal
 	runner   *Runner
-	open     int              // promote clients that are not closed
 	hands    *registry.Client // of the test itself
 	images   map[string]digest.Digest
 	promoted int
@@ -495,14 +483,4 @@ func (w *world) auditActions() []string {
 		out = append(out, e.Action)
 	}
 	return out
-}
-
-func count(list []string, what string) int {
-	n := 0
-	for _, s := range list {
-		if strings.Contains(s, what) {
-			n++
-		}
-	}
-	return n
 }

@@ -3,10 +3,13 @@ package operation
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/fault"
+	"plimsoll/release/ledger"
+	"plimsoll/store"
 )
 
 // pushed puts an image into prod past the gate, as a person with any tool can.
@@ -137,4 +140,41 @@ func TestResumeFinishesByID(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.finished(o, 1)
+}
+
+// TestAnotherLaptopClosesWhatACrashedOneLeft: the crashed machine never comes back.
+func TestAnotherLaptopClosesWhatACrashedOneLeft(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		w := newWorld(t)
+		one, two, three := w.image("v1"), w.image("v2"), w.image("v3")
+		w.mustPromote(one)
+		w.runner.Now = func() time.Time { return time.Now().Add(-time.Hour) } // the crash is an hour old
+		w.judge.onObject = func() {
+			if moved {
+				w.point(two)
+			}
+			w.fate.set(1, false)
+		}
+		if _, err := w.promote(two); err == nil || !w.fate.gone() {
+			t.Fatalf("it survived: %v", err)
+		}
+		w.judge.onObject = nil
+		w.fate.set(0, false)
+		db, err := store.Open(memoryDir(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.journal = &mortal{Store: db, fate: w.fate}
+		w.runner = w.newRunner()
+		w.mustPromote(three)
+		want := ledger.Abandoned
+		if moved {
+			want = ledger.Complete
+		}
+		for _, r := range w.chain().Records {
+			if r.Predicate.To.Digest == two && r.State() != want {
+				t.Errorf("moved %v: its record is %s", moved, r.State())
+			}
+		}
+	}
 }

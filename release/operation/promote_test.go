@@ -197,8 +197,10 @@ func TestPromoteStopsWhenTheWorldChangesBeforeTheMove(t *testing.T) {
 // rival is another laptop that takes the next number without moving yet.
 func (w *world) rival() {
 	w.t.Helper()
-	p := evidence.PromotionPredicate{Action: "promote", Service: "chat", Channel: "live", StartedOn: time.Now(),
-		To: evidence.Place{URI: w.prod.String(), Digest: w.images["v0"]}, Actor: evidence.Identity{ID: "colleague"}}
+	p := evidence.PromotionPredicate{
+		Action: "promote", Service: "chat", Channel: "live", StartedOn: time.Now(),
+		To: evidence.Place{URI: w.prod.String(), Digest: w.images["v0"]}, Actor: evidence.Identity{ID: "colleague"},
+	}
 	book := ledger.New(w.hands, w.books, nil)
 	// Its list was read before our record was there.
 	chain := w.chain()
@@ -233,7 +235,8 @@ func (s stale) Tags(ctx context.Context, repo registry.Repository) ([]string, er
 func (w *world) quarantine(d digest.Digest, reason string) {
 	w.t.Helper()
 	_, err := ledger.New(w.hands, w.books, nil).Quarantine(w.t.Context(), w.owner, evidence.QuarantinePredicate{
-		Digest: d, Prod: w.prod.String(), Reason: reason, DecidedOn: time.Now()})
+		Digest: d, Prod: w.prod.String(), Reason: reason, DecidedOn: time.Now(),
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

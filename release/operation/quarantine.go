@@ -57,8 +57,10 @@ func (s *state) pronounce(ctx context.Context, req QuarantineRequest) (digest.Di
 	if err != nil {
 		return "", err
 	}
-	p := evidence.QuarantinePredicate{Digest: req.Digest, Platforms: []digest.Digest{}, Prod: s.prod.String(), Reason: req.Reason,
-		Actor: evidence.Identity{ID: s.actor()}, DecidedOn: s.r.now().UTC()}
+	p := evidence.QuarantinePredicate{
+		Digest: req.Digest, Platforms: []digest.Digest{}, Prod: s.prod.String(), Reason: req.Reason,
+		Actor: evidence.Identity{ID: s.actor()}, DecidedOn: s.r.now().UTC(),
+	}
 	if !req.Lift {
 		if len(s.chain.Standing(req.Digest)) > 0 {
 			return "", nil

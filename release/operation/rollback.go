@@ -21,6 +21,7 @@ func rollback() []step {
 		{name: "deliver", words: "deliver", phase: finishing, limit: deliverLimit, done: delivered, do: deliver},
 		{name: "earlier", words: "close what an earlier start left", phase: owing, do: closeEarlier},
 		{name: "record", words: "write the record", phase: owing, done: recorded, do: writeRecord},
+		{name: "others", words: "close what others left", phase: finishing, do: closeOthers},
 		{name: "audit", words: "note it in the audit chain", phase: finishing, done: audited, do: audit},
 	}
 }

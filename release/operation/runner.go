@@ -76,8 +76,10 @@ func (r *Runner) Rollback(ctx context.Context, req RollbackRequest, report func(
 			return Outcome{}, err
 		}
 	}
-	return r.run(ctx, request{Action: ActionRollback, Service: req.Service, Digest: req.Digest, Expect: req.Expect,
-		Reason: req.Reason, NoQuarantine: req.NoQuarantine}, report)
+	return r.run(ctx, request{
+		Action: ActionRollback, Service: req.Service, Digest: req.Digest, Expect: req.Expect,
+		Reason: req.Reason, NoQuarantine: req.NoQuarantine,
+	}, report)
 }
 
 // Adopt signs a first record for what is in prod already. The channel does not move.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -20,7 +21,7 @@ import (
 // this program (https://slsa.dev/spec/v1.1/verification_summary).
 const (
 	verifierID  = "urn:plimsoll:verifier:v1"
-	gatesPassed = "PLIMSOLL_RELEASE_GATES"
+	gatesPassed = "PLIMSOLL_RELEASE_GATES" //nolint:gosec // a level's name, no credential
 )
 
 func policyDigest(c *config.Config, service config.Service) string {
@@ -86,8 +87,10 @@ func attachSummary(ctx context.Context, s *state) error {
 			return fmt.Errorf("%s: attach the verification summary: %w", s.what(), err)
 		}
 	}
-	m := registry.Manifest{Raw: s.Summary.Manifest, Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest,
-		Digest: digest.FromBytes(s.Summary.Manifest), Size: int64(len(s.Summary.Manifest))}}
+	m := registry.Manifest{Raw: s.Summary.Manifest, Descriptor: ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest,
+		Digest:    digest.FromBytes(s.Summary.Manifest), Size: int64(len(s.Summary.Manifest)),
+	}}
 	if err := s.identity().Attach(ctx, s.prod, m); err != nil {
 		return fmt.Errorf("%s: attach the verification summary: %w", s.what(), err)
 	}
@@ -95,8 +98,9 @@ func attachSummary(ctx context.Context, s *state) error {
 }
 
 func (s *state) signSummary(ctx context.Context) error {
-	inputs := []evidence.ResourceDigest{}
-	for _, d := range s.usedInOrder() {
+	used := slices.Sorted(maps.Keys(s.usedEvidence()))
+	inputs := make([]evidence.ResourceDigest, 0, len(used))
+	for _, d := range used {
 		inputs = append(inputs, evidence.ResourceDigest{Digest: map[string]string{d.Algorithm().String(): d.Encoded()}})
 	}
 	policy := s.policy()
@@ -117,16 +121,6 @@ func (s *state) signSummary(ctx context.Context) error {
 	raw, _ := evidence.Manifest(bundle, evidence.VSA, &subject, s.op.Started)
 	s.Summary = &attachment{Manifest: raw, Bundle: bundle}
 	return nil
-}
-
-// usedInOrder are the manifests that the verdict rests on, each once.
-func (s *state) usedInOrder() []digest.Digest {
-	var out []digest.Digest
-	for d := range s.usedEvidence() {
-		out = append(out, d)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // passedHere tells whether a summary, from verified bytes, is ours, says that

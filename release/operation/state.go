@@ -127,8 +127,10 @@ func (r *Runner) prepare(req request, report func(Progress)) (*state, error) {
 	}
 	s.reader = r.Client(registry.Read)
 	s.steps = stepsOf(req.Action)
-	s.op = store.Operation{ID: newID(r.now()), Service: service.Name, Identity: s.channel(), Action: req.Action,
-		State: store.Pending, Started: r.now().UTC()}
+	s.op = store.Operation{
+		ID: newID(r.now()), Service: service.Name, Identity: s.channel(), Action: req.Action,
+		State: store.Pending, Started: r.now().UTC(),
+	}
 	return s, nil
 }
 
@@ -229,8 +231,10 @@ func (s *state) drop() {
 
 // outcome is what is printed.
 func (s *state) outcome() Outcome {
-	o := Outcome{Action: s.op.Action, Service: s.service.Name, Digest: s.Target, Tags: []string{},
-		Copied: s.Copied, Referrers: s.Arrivals, Warnings: s.Warnings}
+	o := Outcome{
+		Action: s.op.Action, Service: s.service.Name, Digest: s.Target, Tags: []string{},
+		Copied: s.Copied, Referrers: s.Arrivals, Warnings: s.Warnings,
+	}
 	if s.Previous != "" {
 		o.Previous = &s.Previous
 	}
