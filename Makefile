@@ -42,7 +42,8 @@ generate: ## what is generated: the schema of plimsoll.yaml, the table of keys, 
 	$(GO) generate ./...
 
 generated: generate ## fails if a generated file is not the committed one
-	git diff --exit-code
+	git diff --exit-code -- docs
+	@test -z "$$(git status --porcelain -- docs)" || { git status --porcelain -- docs; exit 1; }
 
 tidy:
 	$(GO) mod tidy
