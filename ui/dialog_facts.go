@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -30,7 +31,7 @@ func checkFacts(checks []gates.Check) []line {
 	for _, c := range checks {
 		mark, tone := statusMark(c.Status)
 		lines = append(lines, line{{mark + " ", tone}, {fit(c.Gate, 11), strong}, {statusWords(c), tone}})
-		if c.Gate == gates.SignOff || c.Status == gates.Waived {
+		if c.Gate == gates.SignOff && c.Status == gates.Pass || c.Status == gates.Waived {
 			for _, r := range c.Reasons {
 				if r != c.Summary {
 					lines = append(lines, say(plain, "    %s", r))
@@ -57,6 +58,21 @@ func named(c release.Candidate) string {
 		names = append([]string{c.Version}, names...)
 	}
 	return strings.Join(names, " ")
+}
+
+// nameOf is what people call a digest that was in prod: by its candidate, if
+// it still is one, else by the tags that its record has, the telling ones first.
+func nameOf(d *data, service string, dg digest.Digest, tags []string) string {
+	if c, ok := d.candidate(service, dg); ok && len(c.Tags) > 0 {
+		return named(c)
+	}
+	telling := slices.DeleteFunc(slices.Clone(tags), func(t string) bool {
+		return strings.HasPrefix(t, "release-") || t == d.service(service).channel
+	})
+	if len(telling) > 0 {
+		return strings.Join(telling, " ")
+	}
+	return orDash(strings.Join(tags, " "))
 }
 
 // newPromote asks for the confirmation of a promotion.
@@ -92,7 +108,7 @@ func newFinish(d *data, p operation.Pending) dialog {
 func newRollback(d *data, s subject) dialog {
 	t := *s.target
 	previous, _ := d.shown(s.service)
-	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, strings.Join(t.Tags, " "), t.Digest)
+	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, nameOf(d, s.service, t.Digest, t.Tags), t.Digest)
 	facts = append(facts, say(plain, "it was in prod %s, put there by %s", ago(d.now, t.At), orDash(t.Actor)))
 	need := ""
 	if t.Quarantined != "" {

@@ -213,16 +213,26 @@ func sampleView() release.ServiceView {
 		Service: "chat-api", Staging: "staging.example.com/chat-api", At: noon.Add(-12 * time.Second), Total: 5,
 		Prod: release.Prod{Reference: "prod.example.com/chat-api:live", Digest: &dg, Since: at(6 * day), By: "owner@example.com", Tags: []string{"v1.41.0", "release-3f9a1c2b44d00000"}, Record: &rec, Image: image(7*day, "v1.41.0")},
 		Candidates: []release.Candidate{
-			{Digest: ready0, Tags: []string{"v1.42.0", "main-77"}, Image: image(2*hour, "v1.42.0"), AddedBytes: 12_000_000, Verdict: gates.Ready, Bigger: []string{"the base image changed"},
-				Checks: with(check(gates.SignOff, gates.Pass, "1 of 1", "qa.lead@example.com approved it 20 min ago: looks good"), check(gates.Soak, gates.Pass, "2 h"))},
-			{Digest: waiting0, Tags: []string{"main-78"}, Image: image(hour, ""), AddedBytes: 14_000_000, Verdict: gates.Blocked, Bigger: []string{"the base image changed"},
-				Checks: with(check(gates.SignOff, gates.Needed, "needed by 1 of qa-leads", "the base image changed", "nobody has signed yet"))},
-			{Digest: blocked0, Tags: []string{"main-76"}, Image: image(5*hour, ""), AddedBytes: 11_000_000, Verdict: gates.Blocked,
-				Checks: []gates.Check{check(gates.E2E, gates.Fail, "46/48", "suite api: 2 of 48 failed: TestLogin, TestLogout"), check(gates.Scan, gates.Pass, "0C 0H 3M"), check(gates.BaseImage, gates.Pass, "pinned"), check(gates.SignOff, gates.Missing, "no sign-off")}},
-			{Digest: rotten0, Tags: []string{"main-70"}, Image: image(3*day, ""), AddedBytes: 300_000, Verdict: gates.Quarantined,
-				Checks: with(check(gates.SignOff, gates.NotRequired, ""), check(gates.QuarantineOut, gates.Fail, "leaks memory"))},
-			{Digest: running0, Tags: []string{"v1.41.0"}, Image: image(7*day, "v1.41.0"), Verdict: gates.InProd,
-				Checks: with(check(gates.SignOff, gates.Pass, "1 of 1", "qa.lead@example.com approved it"))},
+			{
+				Digest: ready0, Tags: []string{"v1.42.0", "main-77"}, Image: image(2*hour, "v1.42.0"), AddedBytes: 12_000_000, Verdict: gates.Ready, Bigger: []string{"the base image changed"},
+				Checks: with(check(gates.SignOff, gates.Pass, "1 of 1", "qa.lead@example.com approved it 20 min ago: looks good"), check(gates.Soak, gates.Pass, "2 h")),
+			},
+			{
+				Digest: waiting0, Tags: []string{"main-78"}, Image: image(hour, ""), AddedBytes: 14_000_000, Verdict: gates.Blocked, Bigger: []string{"the base image changed"},
+				Checks: with(check(gates.SignOff, gates.Needed, "needed by 1 of qa-leads", "the base image changed", "nobody has signed yet")),
+			},
+			{
+				Digest: blocked0, Tags: []string{"main-76"}, Image: image(5*hour, ""), AddedBytes: 11_000_000, Verdict: gates.Blocked,
+				Checks: []gates.Check{check(gates.E2E, gates.Fail, "46/48", "suite api: 2 of 48 failed: TestLogin, TestLogout"), check(gates.Scan, gates.Pass, "0C 0H 3M"), check(gates.BaseImage, gates.Pass, "pinned"), check(gates.SignOff, gates.Missing, "no sign-off")},
+			},
+			{
+				Digest: rotten0, Tags: []string{"main-70"}, Image: image(3*day, ""), AddedBytes: 300_000, Verdict: gates.Quarantined,
+				Checks: with(check(gates.SignOff, gates.NotRequired, ""), check(gates.QuarantineOut, gates.Fail, "leaks memory")),
+			},
+			{
+				Digest: running0, Tags: []string{"v1.41.0"}, Image: image(7*day, "v1.41.0"), Verdict: gates.InProd,
+				Checks: with(check(gates.SignOff, gates.Pass, "1 of 1", "qa.lead@example.com approved it")),
+			},
 		},
 	}
 }

@@ -12,7 +12,8 @@ import (
 func fits(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
-}, d *driver, at extent) {
+}, d *driver, at extent,
+) {
 	t.Helper()
 	content := d.m.View().Content
 	lines := strings.Split(content, "\n")

@@ -125,7 +125,7 @@ func sinceText(d *data, p release.Prod, st *styles) string {
 	}
 	out := ""
 	if p.Since != nil {
-		out = "since " + age(d.now, *p.Since)
+		out = "since " + strings.TrimSuffix(ago(d.now, *p.Since), " ago")
 	}
 	if p.By != "" {
 		out += " by " + p.By

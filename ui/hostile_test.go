@@ -63,7 +63,8 @@ func poisoned(v reflect.Value) reflect.Value {
 func harmless(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
-}, content string) {
+}, content string,
+) {
 	t.Helper()
 	for _, line := range strings.Split(content, "\n") {
 		state := byte(0)
@@ -100,8 +101,26 @@ func hostileFake(t testing.TB) *fake {
 func TestHostileTextDisturbsNoScreen(t *testing.T) {
 	for _, at := range []extent{{60, 15}, {80, 24}, {120, 40}, {200, 60}} {
 		for _, keys := range [][]string{
-			{}, {"enter"}, {"enter", "G"}, {"d"}, {"p"}, {"a"}, {"a", "y"}, {"a", "y", "e"}, {"x", "why", "enter"}, {"b"}, {"b", "j", "enter"},
-			{"h"}, {"h", "enter"}, {"y"}, {"?"}, {"e"}, {"s"}, {"/", "漢"}, {"f"}, {"p", "chat-api", "enter"},
+			{},
+			{"enter"},
+			{"enter", "G"},
+			{"d"},
+			{"p"},
+			{"a"},
+			{"a", "y"},
+			{"a", "y", "e"},
+			{"x", "why", "enter"},
+			{"b"},
+			{"b", "j", "enter"},
+			{"h"},
+			{"h", "enter"},
+			{"y"},
+			{"?"},
+			{"e"},
+			{"s"},
+			{"/", "漢"},
+			{"f"},
+			{"p", "chat-api", "enter"},
 		} {
 			t.Run(fmt.Sprintf("%dx%d %s", at.w, at.h, strings.Join(keys, " ")), func(t *testing.T) {
 				d := startAt(t, hostileFake(t), at.w, at.h).press(keys...)

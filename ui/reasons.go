@@ -140,6 +140,9 @@ func verdictLine(c release.Candidate) string {
 	if c.Error != "" {
 		return "error: " + c.Error
 	}
+	if c.Verdict == gates.Quarantined {
+		return "quarantined: " + quarantineReason(c)
+	}
 	var why []string
 	for _, check := range blocking(c.Checks) {
 		why = append(why, check.Gate+" "+statusWords(check))
@@ -155,4 +158,17 @@ func verdictLine(c release.Candidate) string {
 		out += ", a bigger change: " + strings.Join(c.Bigger, "; ")
 	}
 	return out
+}
+
+// quarantineReason is why a candidate is quarantined.
+func quarantineReason(c release.Candidate) string {
+	for _, check := range c.Checks {
+		if check.Gate == gates.QuarantineOut {
+			if len(check.Reasons) > 0 {
+				return strings.Join(check.Reasons, "; ")
+			}
+			return check.Summary
+		}
+	}
+	return "nothing says why"
 }

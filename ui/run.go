@@ -27,6 +27,9 @@ type Options struct {
 	Out      io.Writer         // nil: the terminal
 	Service  string            // shown first; "": the only one, or all of them
 	Asker    *Asker            // asks for secrets inside the console; may be nil
+	// Columns and Rows are the size of a screen that is no terminal; zero asks
+	// the terminal, which also tells when it changes.
+	Columns, Rows int
 }
 
 // Run shows the console until a person quits or ctx ends. The first frame
@@ -94,6 +97,9 @@ func programOptions(o Options, colourless bool) []tea.ProgramOption {
 	}
 	if o.Out != nil {
 		opts = append(opts, tea.WithOutput(o.Out))
+	}
+	if o.Columns > 0 && o.Rows > 0 {
+		opts = append(opts, tea.WithWindowSize(o.Columns, o.Rows))
 	}
 	if colourless {
 		// Bubble Tea reads NO_COLOR as a boolean, so that NO_COLOR=yes would do nothing.

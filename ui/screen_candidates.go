@@ -203,6 +203,9 @@ func otherCell(c release.Candidate) span {
 		case gates.E2E, gates.Scan, gates.BaseImage, gates.SignOff:
 			continue
 		}
+		if check.Status == gates.NotRequired {
+			continue
+		}
 		mark, tone := statusMark(check.Status)
 		if !check.Status.Passes() {
 			return span{mark + " " + check.Gate, tone}

@@ -115,7 +115,7 @@ func imageLines(d *data, c release.Candidate) []line {
 // statusWords is a check's status and summary without saying a thing twice.
 func statusWords(c gates.Check) string {
 	switch {
-	case c.Summary == "":
+	case c.Summary == "", c.Summary == "none":
 		return string(c.Status)
 	case strings.HasPrefix(c.Summary, string(c.Status)):
 		return c.Summary

@@ -105,7 +105,7 @@ var historyColumns = []column{
 	{title: "SERVICE", width: 10, weight: 2},
 	{title: "DIGEST", width: 12},
 	{title: "BY", width: 12},
-	{title: "TAGS", width: 12, weight: 1},
+	{title: "NAME", width: 12, weight: 1},
 	{title: "REASON", width: 16, flex: true},
 }
 
@@ -122,12 +122,12 @@ func (s history) rows(d *data) []row {
 	entries := peek(d.history, s.query()).value
 	rows := make([]row, 0, len(entries))
 	for _, e := range entries {
-		rows = append(rows, row{key: entryKey(e), words: []string{string(e.Digest)}, cells: func() []span { return entryCells(e) }})
+		rows = append(rows, row{key: entryKey(e), words: []string{string(e.Digest)}, cells: func() []span { return entryCells(d, e) }})
 	}
 	return rows
 }
 
-func entryCells(e release.Entry) []span {
+func entryCells(d *data, e release.Entry) []span {
 	mark, tone := entryMark(e)
 	why := e.Reason
 	if e.Problem != "" {
@@ -140,7 +140,7 @@ func entryCells(e release.Entry) []span {
 		{e.Service, plain},
 		{short(e.Digest), plain},
 		{e.Actor, plain},
-		{strings.Join(e.Tags, " "), plain},
+		{nameOf(d, e.Service, e.Digest, e.Tags), plain},
 		{orDash(why), plain},
 	}
 }

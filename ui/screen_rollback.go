@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -93,7 +92,7 @@ func isCurrent(d *data, service string, dg digest.Digest) bool {
 var rollbackColumns = []column{
 	{title: "", width: 1},
 	{title: "DIGEST", width: 12},
-	{title: "TAGS", width: 10, flex: true},
+	{title: "NAME", width: 10, flex: true},
 	{title: "STATE", width: 14},
 	{title: "IN PROD", width: 9, right: true},
 	{title: "BY", width: 12, weight: 2},
@@ -108,8 +107,13 @@ func (s rollback) rows(d *data) []row {
 		rows = append(rows, row{key: string(t.Digest), words: []string{string(t.Digest), t.Quarantined}, cells: func() []span {
 			mark, state, tone := targetState(d, s.of, t)
 			return []span{
-				{mark, tone}, {short(t.Digest), plain}, {orDash(strings.Join(t.Tags, " ")), plain}, {state, tone},
-				{ago(d.now, t.At), plain}, {t.Actor, plain}, {windowLeft(d.now, t.At, window), plain},
+				{mark, tone},
+				{short(t.Digest), plain},
+				{nameOf(d, s.of, t.Digest, t.Tags), plain},
+				{state, tone},
+				{ago(d.now, t.At), plain},
+				{t.Actor, plain},
+				{windowLeft(d.now, t.At, window), plain},
 			}
 		}})
 	}
@@ -162,6 +166,8 @@ func (s rollback) empty(d *data) []line {
 	case !got.have:
 		return []line{nil, say(plain, "  reading the ledger of %s … %s", s.of, stopwatchCoarse(d, got.since))}
 	}
-	return []line{nil, say(plain, "  there is nothing to roll back to: the ledger has no verified record of an earlier digest"),
-		say(plain, "  (plimsoll adopt %s signs a record for what is in prod already)", s.of)}
+	return []line{
+		nil, say(plain, "  there is nothing to roll back to: the ledger has no verified record of an earlier digest"),
+		say(plain, "  (plimsoll adopt %s signs a record for what is in prod already)", s.of),
+	}
 }

@@ -103,8 +103,15 @@ func serviceCells(d *data, i int, svc service) []span {
 	}
 	mark, tone := serviceMark(d, svc.name, ready)
 	return []span{
-		{mark, tone}, {number, faint}, {svc.name, plain}, {prodName(d, svc.name), prod}, {dg, plain}, {since, plain}, {orDash(p.By), plain},
-		count(l, ready, tone), count(l, len(l.value.Candidates), plain), {readAge(d, l.status), plain},
+		{mark, tone},
+		{number, faint},
+		{svc.name, plain},
+		{prodName(d, svc.name), prod},
+		{dg, plain},
+		{since, plain},
+		{orDash(p.By), plain},
+		count(l, ready, tone), count(l, len(l.value.Candidates), plain),
+		{readAge(d, l.status), plain},
 	}
 }
 

@@ -151,7 +151,7 @@ func TestReadOnlySaysSoAndDisablesWhatWrites(t *testing.T) {
 func TestApproveTakesYAndNotEnter(t *testing.T) {
 	desk := newFake(t)
 	d := start(t, desk).press("j", "a")
-	d.sees("sign off", string(waiting0), string(running0), "nobody has signed yet")
+	d.sees("sign off", string(waiting0), string(running0), "needed by 1 of qa-leads")
 	d.press("enter", "y-held")
 	if len(desk.approved) != 0 {
 		t.Fatal("enter or a held key approved")
@@ -319,6 +319,10 @@ func TestCopySendsTheDigestAndShowsItWhole(t *testing.T) {
 		t.Fatalf("copied %q, want %q", d.copied, want)
 	}
 	d.press("enter").sees(string(ready0))
+}
+
+func TestAQuarantineSaysWhy(t *testing.T) {
+	start(t, newFake(t)).press("j", "j", "j").sees("> ! dead00beef00", "quarantined: leaks memory")
 }
 
 func TestTheDetailShowsEveryCheckWithItsReasons(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a text may take to come; nothing waits that long unless it fails.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // Terminal is an emulated terminal. It is the program's output, In its input.
 // It is safe for concurrent use.
