@@ -26,6 +26,8 @@ type IO struct {
 	Out, Err io.Writer
 	Terminal bool // In and Err are a terminal: prompts are possible
 	Screen   bool // Out is a terminal: the console can be drawn
+	Columns  int  // of the screen; with Rows 0: as the terminal says
+	Rows     int
 	Env      func(string) (string, bool)
 	Dir      string // the working directory
 	Password func(prompt string) ([]byte, error)

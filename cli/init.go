@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -141,13 +142,26 @@ func (s *session) keyOf(ask func(*string, string, string) error, id string, key 
 	return ask(key, "Public key file of "+id, "")
 }
 
+// loopback tells whether a host is this machine, where registries for trying things out speak plain HTTP.
+func loopback(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // initial is the first plimsoll.yaml of a team; docs/configuration.md explains every key.
-var initial = template.Must(template.New("plimsoll.yaml").Parse(`# plimsoll.yaml: what is released, from where to where, and what must hold. It holds no secret and belongs into git.
+var initial = template.Must(template.New("plimsoll.yaml").Funcs(template.FuncMap{"loopback": loopback}).Parse(`# plimsoll.yaml: what is released, from where to where, and what must hold. It holds no secret and belongs into git.
 # Every key: docs/configuration.md
 registries:
-  {{.StagingHost}}: {read: {docker: true}}     # docker: the login of docker, podman or a credential helper
+  {{.StagingHost}}: { {{- if loopback .StagingHost}}plain-http: true, {{end}}read: {docker: true}}     # docker: the login of docker, podman or a credential helper
 {{- if ne .StagingHost .ProdHost}}
   {{.ProdHost}}:
+{{- if loopback .ProdHost}}
+    plain-http: true
+{{- end}}
     read: {docker: true}
     # The promotion identity does nothing else. Its password is read from the environment at the confirmation.
     # promote: {username: promoter, password-env: PROMOTE_PASSWORD}
