@@ -172,7 +172,9 @@ func (d *Desk) recheck(ctx context.Context, p place, v *Verification, s *shelf, 
 				c.Reasons = append(c.Reasons, why)
 			}
 		}
-		c.Summary = fmt.Sprintf("%s, %d of %d pieces of evidence verified in prod", c.Status, len(c.Evidence)-len(c.Reasons), len(c.Evidence))
+		if n := len(c.Evidence); n > 0 {
+			c.Summary = fmt.Sprintf("%d of %d pieces of evidence verified again in prod", n-len(c.Reasons), n)
+		}
 		for _, why := range c.Reasons {
 			v.Problems = append(v.Problems, c.Gate+": "+why)
 		}
