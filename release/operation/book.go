@@ -87,7 +87,7 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: s.op.ID,
 	}
 	_, p.AuditHead, _ = s.r.Journal.AuditHead() // a broken store is audit verify's business
-	if s.chain != nil && s.chain.Head != nil {
+	if s.op.Action == ActionRollback && s.chain != nil && s.chain.Head != nil { // saves the ledger a look
 		p.PreviousRecord.Digest = s.chain.Head.Digest
 	}
 	for _, c := range s.Judgement.Checks {

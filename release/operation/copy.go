@@ -20,6 +20,7 @@ func copyImage(ctx context.Context, s *state) error {
 	if s.Previous != "" && s.chain != nil && s.chain.Current(s.Previous) != nil {
 		known = append(known, s.Previous) // what prod runs, copied and read back by a promotion
 	}
+	s.Copied.Mounted, s.Copied.Skipped = 0, 0 // of an earlier start only what it moved counts
 	return s.transfer(ctx, s.Target, known)
 }
 

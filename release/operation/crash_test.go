@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"plimsoll/config/fault"
 	"plimsoll/release/ledger"
 )
@@ -18,8 +20,11 @@ func TestPromoteCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 			survived := false
 			t.Run(fmt.Sprintf("write %d after=%v", at, after), func(t *testing.T) {
 				w := newWorld(t)
-				one := w.image("v1")
-				w.mustPromote(one)
+				one, records := digest.Digest(""), 1 // the first promotion of all
+				if after {
+					one, records = w.image("v1"), 2
+					w.mustPromote(one)
+				}
 				two := w.image("v2")
 				w.fate.set(at, after)
 				_, err := w.promote(two)
@@ -39,7 +44,7 @@ func TestPromoteCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 				if err != nil {
 					t.Fatalf("again: %v", err)
 				}
-				w.finished(o, 2)
+				w.finished(o, records)
 			})
 			if survived || t.Failed() {
 				break
