@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a text may take to come; nothing waits that long unless it fails.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // Terminal is an emulated terminal. It is the program's output, In its input.
 // It is safe for concurrent use.
@@ -47,9 +47,13 @@ func New(t testing.TB, columns, rows int) *Terminal {
 		_, _ = io.Copy(tm.in, tm.emu)
 	}()
 	t.Cleanup(func() {
-		_ = tm.emu.Close()
+		// The pipe first: the emulator's own Close writes what its Read reads, without a lock.
+		if replies, ok := tm.emu.InputPipe().(io.Closer); ok {
+			_ = replies.Close()
+		}
 		tm.in.close()
 		<-tm.replies
+		_ = tm.emu.Close()
 	})
 	return tm
 }
