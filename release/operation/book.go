@@ -86,7 +86,7 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 		Overrides: []string{}, Quarantines: []evidence.Pointer{}, StartedOn: s.op.Started,
 		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: s.op.ID,
 	}
-	_, p.AuditHead, _ = s.r.Journal.AuditHead() // a broken store is audit verify's business
+	_, p.AuditHead, _ = s.r.Journal.AuditHead()                                 // a broken store is audit verify's business
 	if s.op.Action == ActionRollback && s.chain != nil && s.chain.Head != nil { // saves the ledger a look
 		p.PreviousRecord.Digest = s.chain.Head.Digest
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,9 +230,14 @@ type world struct {
 	hands    *registry.Client // of the test itself
 	images   map[string]digest.Digest
 	promoted int
+	sent     atomic.Int64 // requests of the machine, to any registry
 }
 
 type setting func(*world, *embedded.Options)
+
+// distribution makes prod the CNCF registry, as a process: no referrers API,
+// no upload in one request.
+func distribution(w *world, _ *embedded.Options) { w.prod.Host = registrytest.Distribution(w.t) }
 
 func noReferrers(_ *world, o *embedded.Options) { o.NoReferrers = true }
 
@@ -242,7 +248,10 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	for _, s := range settings {
 		s(w, &o)
 	}
-	stagingHost, prodHost := registrytest.Embedded(t, o), registrytest.Embedded(t, o)
+	stagingHost, prodHost := registrytest.Embedded(t, o), w.prod.Host
+	if prodHost == "" {
+		prodHost = registrytest.Embedded(t, o)
+	}
 	w.staging = registry.Repository{Host: stagingHost, Path: "team/chat"}
 	w.prod = registry.Repository{Host: prodHost, Path: "chat"}
 	w.books = registry.Repository{Host: prodHost, Path: "chat-ledger"}
@@ -301,7 +310,12 @@ func (w *world) newRunner() *Runner {
 // client makes clients as the command line does: one for each purpose.
 func (w *world) client(p registry.Purpose) *registry.Client {
 	anonymous := &config.Identity{Anonymous: true}
-	c := registry.New(registry.Options{Purpose: p, UserAgent: machine, Registries: func(host string) config.Registry {
+	trace := func(method, _ string, _ int, _ time.Duration) {
+		if method != registry.TraceToken {
+			w.sent.Add(1)
+		}
+	}
+	c := registry.New(registry.Options{Purpose: p, UserAgent: machine, Trace: trace, Registries: func(host string) config.Registry {
 		return config.Registry{Host: host, PlainHTTP: true, Listed: true, Read: anonymous, Promote: anonymous}
 	}})
 	if p == registry.Promote {

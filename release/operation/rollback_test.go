@@ -65,6 +65,27 @@ func indexOf(list []string, what string) int {
 	return -1
 }
 
+func TestPromoteAndRollbackOnDistribution(t *testing.T) {
+	w := newWorld(t, distribution)
+	one, two := w.index("v1"), w.index("v2")
+	w.mustPromote(one)
+	o := w.mustPromote(two)
+	if o.Referrers.Arrived != 1 {
+		t.Errorf("%+v", o.Referrers)
+	}
+	w.finished(o, 2)
+	w.summaryVerifies(two)
+	w.sent.Store(0)
+	o, err := w.rollback()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := w.sent.Load(); n > 15 {
+		t.Errorf("%d requests, at most 15 are allowed", n)
+	}
+	w.finished(o, 3)
+}
+
 // TestRollbackWorksWithEverythingElseDown takes staging, the ledger and the
 // key away. Prod is back; what could not be written is owed and written later.
 func TestRollbackWorksWithEverythingElseDown(t *testing.T) {
