@@ -86,8 +86,10 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 		Overrides: []string{}, Quarantines: []evidence.Pointer{}, StartedOn: s.op.Started,
 		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: s.op.ID,
 	}
-	_, p.AuditHead, _ = s.r.Journal.AuditHead()                                 // a broken store is audit verify's business
-	if s.op.Action == ActionRollback && s.chain != nil && s.chain.Head != nil { // saves the ledger a look
+	// A store that cannot tell its head is audit verify's business.
+	_, p.AuditHead, _ = s.r.Journal.AuditHead()
+	// A rollback has just read the chain; naming its head saves the ledger a look.
+	if s.op.Action == ActionRollback && s.chain != nil && s.chain.Head != nil {
 		p.PreviousRecord.Digest = s.chain.Head.Digest
 	}
 	for _, c := range s.Judgement.Checks {
