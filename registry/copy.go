@@ -43,6 +43,7 @@ type copyLimits struct {
 	reads      int           // manifests read at once, from either side
 	questions  int           // HEAD in flight
 	large      int           // blobs over largeBlob that move at once
+	spare      int           // so many more where they are slow
 	small      int           // smaller ones that move at once
 	tries      int           // of one blob
 	stall      time.Duration // a blob without stallBytes of progress is given up
@@ -56,7 +57,7 @@ type copyLimits struct {
 
 var defaultCopyLimits = copyLimits{
 	manifests: 1000, bytes: 16 << 20, blobs: 10_000,
-	reads: 6, questions: 32, large: 4, small: 16,
+	reads: 6, questions: 32, large: 2, spare: 2, small: 16,
 	tries: 4, stall: LayerStall, stallBytes: LayerStallBytes, commit: 32 << 20,
 	open: AnswerTimeout + defaultRetry.patience, cancel: 2 * time.Second, wait: 200 * time.Millisecond, report: 50 * time.Millisecond,
 }
@@ -95,7 +96,7 @@ func Copy(ctx context.Context, r CopyRequest) (Copied, error) {
 		CopyRequest: r, group: group, board: board, known: newKnown(r.To, r.Target, r.limits),
 		source: newTree(r.From, r.Source, r.limits), manifests: map[digest.Digest]*job{}, blobs: map[digest.Digest]*blobJob{},
 		questions: make(chan struct{}, r.limits.questions),
-		large:     newSlots(r.limits.large), small: newSlots(r.limits.small),
+		large:     newSlots(r.limits.large, r.limits.spare), small: newSlots(r.limits.small, 0),
 	}
 	group.Go(func() error { c.known.read(inner, r.Have); return nil })
 	root := c.manifest(inner, ocispec.Descriptor{Digest: r.Root}, 1)

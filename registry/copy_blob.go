@@ -150,7 +150,7 @@ func (c *copier) transfer(ctx context.Context, j *blobJob, place *url.URL) error
 	}
 	defer turn.release()
 	u := upload{
-		to: c.To, repo: c.Target, d: j.d, limits: c.limits, place: place, line: j.line,
+		to: c.To, repo: c.Target, d: j.d, limits: c.limits, place: place, line: j.line, moved: &turn.moved,
 		open: func(ctx context.Context) (io.ReadCloser, error) { return c.From.stream(ctx, c.Source, j.d) },
 	}
 	return u.run(ctx)

@@ -46,7 +46,7 @@ func TestCheckedHandsAWholeBlobOnOnlyIfItMatches(t *testing.T) {
 }
 
 func TestSlotsGoToTheLargestThatWaits(t *testing.T) {
-	s := newSlots(1)
+	s := newSlots(1, 0)
 	if err := s.acquire(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +81,33 @@ func TestSlotsGoToTheLargestThatWaits(t *testing.T) {
 	}
 	if err := s.acquire(ended, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("a waiter whose copy ended got %v", err)
+	}
+}
+
+func TestSlotsBecomeMoreWhereStreamsAreSlow(t *testing.T) {
+	s := newSlots(1, 1)
+	if err := s.acquire(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	waits := []*waiter{s.enter(9), s.enter(5)}
+	look := func(speed int64) {
+		s.moved.Add(speed)
+		s.widen(s.since.Add(time.Second))
+	}
+	look(slowStream)
+	if len(s.waiting) != 2 {
+		t.Error("a fast stream got company")
+	}
+	look(slowStream - 1)
+	look(0)
+	if len(s.waiting) != 1 || len(waits[0].ready) != 1 {
+		t.Errorf("%d wait: the largest alone should go, there is one spare slot", len(s.waiting))
+	}
+	s.release()
+	s.release()
+	s.release()
+	if s.free != 2 || s.taken != 0 {
+		t.Errorf("%d free, %d taken at the end", s.free, s.taken)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/dustin/go-humanize"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -23,7 +24,7 @@ func (c *Client) PutStream(ctx context.Context, repo Repository, d ocispec.Descr
 		return fmt.Errorf("write a blob to %s: %w", repo, err)
 	}
 	u := upload{
-		to: c, repo: repo, d: d, limits: &defaultCopyLimits, line: &line{},
+		to: c, repo: repo, d: d, limits: &defaultCopyLimits, line: &line{}, moved: new(atomic.Int64),
 		open: func(context.Context) (io.ReadCloser, error) { return open() },
 	}
 	if err := u.run(ctx); err != nil {
@@ -50,6 +51,7 @@ type upload struct {
 	limits *copyLimits
 	place  *url.URL // an upload that is open already; nil: none
 	line   *line
+	moved  *atomic.Int64 // bytes of all streams together
 }
 
 // sourceError marks a failure on the reading side.
@@ -143,7 +145,11 @@ func (u *upload) try(ctx context.Context, whole bool) error {
 	defer cancel(nil) // before Close: it ends a read that is still under way
 	if err == nil {
 		watch.progress(0)
-		body := newChecked(source, u.d, func(n int) { u.line.move(n); watch.progress(n) }, watch.sent)
+		body := newChecked(source, u.d, func(n int) {
+			u.line.move(n)
+			u.moved.Add(int64(n))
+			watch.progress(n)
+		}, watch.sent)
 		err = body.reason(u.send(ctx, place, body, whole))
 	}
 	if err == nil {
