@@ -54,18 +54,20 @@ func (d *Desk) stage(ctx context.Context, p place, m *memory) (staged, error) {
 		return staged{}, err
 	}
 	names := p.selected(tags)
+	shelf := d.shelf(p.staging)
+	defer shelf.flush()
 	full := d.Now().Sub(m.Swept) >= sweep || d.Now().Before(m.Swept)
 	m.forget(names)
 	asked := map[string]bool{}
 	ask := slices.DeleteFunc(slices.Clone(names), func(t string) bool { _, known := m.Tags[t]; return known && !full })
 	for {
-		if err := d.ask(ctx, p, m, ask); err != nil {
+		if err := d.ask(ctx, shelf, m, ask); err != nil {
 			return staged{}, err
 		}
 		for _, t := range ask {
 			asked[t] = true
 		}
-		rows := d.rows(ctx, p, m)
+		rows := d.rows(ctx, shelf, m)
 		view := rows[:min(p.limit(), len(rows))]
 		if ask = unasked(view, asked); len(ask) == 0 {
 			m.swept(full, d.Now())
@@ -82,11 +84,24 @@ func (p place) limit() int {
 }
 
 // ask brings the memory up to date for some tags.
-func (d *Desk) ask(ctx context.Context, p place, m *memory, tags []string) error {
-	found, err := d.heads(ctx, p.staging, tags)
+func (d *Desk) ask(ctx context.Context, s *shelf, m *memory, tags []string) error {
+	var known, unknown []string
+	for _, t := range tags {
+		if _, ok := m.Tags[t]; ok {
+			known = append(known, t)
+		} else {
+			unknown = append(unknown, t)
+		}
+	}
+	found, err := d.heads(ctx, s.repo, known)
 	if err != nil {
 		return err
 	}
+	first, err := d.firsts(ctx, s, unknown)
+	if err != nil {
+		return err
+	}
+	maps.Copy(found, first)
 	for _, t := range tags {
 		now, there := found[t]
 		if m.Tags[t] == now && there {
@@ -114,7 +129,7 @@ func unasked(view []row, asked map[string]bool) []string {
 }
 
 // rows are all candidates, described and in order, one for each digest.
-func (d *Desk) rows(ctx context.Context, p place, m *memory) []row {
+func (d *Desk) rows(ctx context.Context, s *shelf, m *memory) []row {
 	byDigest := map[digest.Digest]*row{}
 	for tag, n := range m.Tags {
 		r := byDigest[n.Digest]
@@ -129,7 +144,7 @@ func (d *Desk) rows(ctx context.Context, p place, m *memory) []row {
 		slices.SortFunc(r.tags, func(a, b string) int { return compareTags(b, a) })
 		rows = append(rows, *r)
 	}
-	d.outlines(ctx, p, m, rows)
+	d.outlines(ctx, s, m, rows)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.NoImage })
 	slices.SortFunc(rows, newestFirst)
 	return rows
@@ -137,7 +152,7 @@ func (d *Desk) rows(ctx context.Context, p place, m *memory) []row {
 
 // outlines fills in what the images are, from memory or by reading them, a
 // part at a time so that little is held at once.
-func (d *Desk) outlines(ctx context.Context, p place, m *memory, rows []row) {
+func (d *Desk) outlines(ctx context.Context, shelf *shelf, m *memory, rows []row) {
 	var unknown []*row
 	for i := range rows {
 		if o, ok := m.Images[rows[i].Digest]; ok {
@@ -149,8 +164,6 @@ func (d *Desk) outlines(ctx context.Context, p place, m *memory, rows []row) {
 	if len(unknown) == 0 {
 		return
 	}
-	shelf := d.shelf(p.staging)
-	defer shelf.flush()
 	var mu sync.Mutex
 	for part := range slices.Chunk(unknown, 128) {
 		if len(part) > 1 {

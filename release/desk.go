@@ -49,7 +49,7 @@ type Desk struct {
 const (
 	workers      = 16       // requests at a time, for each listing
 	memoryInUse  = 64 << 20 // bytes of evidence under evaluation
-	transitMost  = 32 << 20 // bytes of manifests, configurations and evidence under way
+	transitMost  = 64 << 20 // bytes of manifests, configurations and evidence under way; room for a manifest of any size per worker
 	evidenceMost = 64 << 20 // bytes of evidence of one digest
 )
 

@@ -160,6 +160,27 @@ func TestAColdListStaysWithinItsRequests(t *testing.T) {
 	}
 }
 
+func TestAFirstListReadsAnImageInTwoRequests(t *testing.T) {
+	w := newWorld(t)
+	const tags = 8
+	for i := range tags {
+		w.push(w.staging, fmt.Sprintf("v1.%d", i), image(fmt.Sprint(i), w.now.Add(time.Duration(i)*time.Minute)))
+	}
+	w.requests()
+	w.list()
+	asked := w.requests()
+	for what, n := range map[string][2]int{
+		"HEADs":     {count(asked, "HEAD", w.staging.Host, "/manifests/"), 0},
+		"manifests": {count(asked, "GET", w.staging.Host, "/manifests/v1."), tags},
+		"again":     {count(asked, "GET", w.staging.Host, "/manifests/sha256:"), 0},
+		"blobs":     {count(asked, "GET", w.staging.Host, "/blobs/"), tags},
+	} {
+		if n[0] != n[1] {
+			t.Errorf("%s: %d, not %d: %s", what, n[0], n[1], strings.Join(asked, "\n"))
+		}
+	}
+}
+
 func TestTagsOutOfViewAreAskedOnceAMinuteAndThoseInViewAlways(t *testing.T) {
 	w := newWorld(t)
 	w.config.Services[0].Limit = 2
@@ -232,7 +253,9 @@ func TestOneUnreadableCandidateIsAnErrorOfItsRow(t *testing.T) {
 	good := w.push(w.staging, "v1.0", image("good", w.now.Add(-time.Hour)))
 	bad := w.push(w.staging, "v1.1", image("bad", w.now))
 	w.stagingFaults = func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/manifests/"+bad.String()) {
+		byTag := strings.HasSuffix(r.URL.Path, "/manifests/v1.1")
+		if r.Method == http.MethodGet && (byTag || strings.HasSuffix(r.URL.Path, "/manifests/"+bad.String())) {
+			rw.Header().Set("Docker-Content-Digest", bad.String())
 			_, _ = rw.Write([]byte(`{"schemaVersion":2}`)) // not what the digest names
 			return true
 		}

@@ -3,7 +3,9 @@ package release
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,11 +102,37 @@ func (d *Desk) heads(ctx context.Context, repo registry.Repository, tags []strin
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	return byTag(tags, answers), nil
+}
+
+// firsts is heads for tags that were never asked about: it reads the manifests
+// at once, which the list needs next, so each costs one request and not two.
+// Where a manifest cannot be read, HEAD says at least which digest that is.
+func (d *Desk) firsts(ctx context.Context, s *shelf, tags []string) (map[string]named, error) {
+	answers := make([]named, len(tags))
+	group := errgroup.Group{}
+	group.SetLimit(workers)
+	for i, tag := range tags {
+		group.Go(func() error {
+			answers[i], _ = s.tagged(ctx, tag)
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is asked again
+	found := byTag(tags, answers)
+	rest := slices.DeleteFunc(slices.Clone(tags), func(t string) bool { _, ok := found[t]; return ok })
+	more, err := d.heads(ctx, s.repo, rest)
+	maps.Copy(found, more)
+	return found, err
+}
+
+// byTag leaves out the tags without an answer.
+func byTag(tags []string, answers []named) map[string]named {
 	out := make(map[string]named, len(tags))
 	for i, tag := range tags {
 		if answers[i].Digest != "" {
 			out[tag] = answers[i]
 		}
 	}
-	return out, nil
+	return out
 }

@@ -90,6 +90,20 @@ func (s *shelf) fetch(ctx context.Context, d ocispec.Descriptor, fetch fetcher) 
 	return raw, nil
 }
 
+// tagged reads the manifest that a tag points at, keeps it, and says what it is.
+func (s *shelf) tagged(ctx context.Context, tag string) (named, error) {
+	if err := s.desk.transit.Acquire(ctx, registry.MaxManifest); err != nil { // its size is not known before
+		return named{}, fmt.Errorf("read %s:%s: %w", s.repo, tag, err)
+	}
+	defer s.desk.transit.Release(registry.MaxManifest)
+	m, err := s.desk.read().Manifest(ctx, s.repo, tag)
+	if err != nil {
+		return named{}, err
+	}
+	s.keep(m.Descriptor.Digest, m.Raw)
+	return named{m.Descriptor.Digest, m.Descriptor.MediaType, m.Descriptor.Size}, nil
+}
+
 // lookup is what is on this machine of want; what is not is remembered as absent.
 func (s *shelf) lookup(want []ocispec.Descriptor) map[digest.Digest][]byte {
 	s.mu.Lock()
