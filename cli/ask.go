@@ -12,6 +12,7 @@ import (
 
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
+	"plimsoll/release"
 )
 
 // errDeclined is a person's no at a prompt.
@@ -24,6 +25,18 @@ func (s *session) mustAsk() error {
 	}
 	return fault.New(fault.Usage, "add --yes and name the full digest, or run it on a terminal", nil,
 		"this command asks before it writes, and there is no terminal to ask on")
+}
+
+// confirming opens the desk for a command that asks before it writes; expect
+// is its --expect.
+func (s *session) confirming(expect string) (*release.Desk, error) {
+	if err := checkExpect(expect); err != nil {
+		return nil, err
+	}
+	if err := s.mustAsk(); err != nil {
+		return nil, err
+	}
+	return s.writing()
 }
 
 // line reads one answer; the end of input and a cancelled context are a no.

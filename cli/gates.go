@@ -97,13 +97,7 @@ func (f approveFlags) decision() string {
 }
 
 func (s *session) approve(ctx context.Context, service, candidate string, f approveFlags) error {
-	if err := checkExpect(f.expect); err != nil {
-		return err
-	}
-	if err := s.mustAsk(); err != nil {
-		return err
-	}
-	desk, err := s.writing()
+	desk, err := s.confirming(f.expect)
 	if err != nil {
 		return err
 	}

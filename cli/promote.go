@@ -58,13 +58,7 @@ func checkExpect(expect string) error {
 }
 
 func (s *session) promote(ctx context.Context, service, candidate string, f promoteFlags) error {
-	if err := checkExpect(f.expect); err != nil {
-		return err
-	}
-	if err := s.mustAsk(); err != nil {
-		return err
-	}
-	desk, err := s.writing()
+	desk, err := s.confirming(f.expect)
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,7 @@ digest that it leaves unless told not to.`,
 }
 
 func (s *session) rollback(ctx context.Context, service, target string, f rollbackFlags) error {
-	if err := checkExpect(f.expect); err != nil {
-		return err
-	}
-	if err := s.mustAsk(); err != nil {
-		return err
-	}
-	desk, err := s.writing()
+	desk, err := s.confirming(f.expect)
 	if err != nil {
 		return err
 	}
@@ -149,13 +143,7 @@ func newAdopt(s *session) *cobra.Command {
 }
 
 func (s *session) adopt(ctx context.Context, service, expect, reason string) error {
-	if err := checkExpect(expect); err != nil {
-		return err
-	}
-	if err := s.mustAsk(); err != nil {
-		return err
-	}
-	desk, err := s.writing()
+	desk, err := s.confirming(expect)
 	if err != nil {
 		return err
 	}
@@ -204,10 +192,7 @@ func (s *session) quarantine(ctx context.Context, service, given, reason string,
 	if strings.TrimSpace(reason) == "" {
 		return fault.New(fault.Usage, "add --reason TEXT", nil, "a quarantine needs a reason")
 	}
-	if err := s.mustAsk(); err != nil {
-		return err
-	}
-	desk, err := s.writing()
+	desk, err := s.confirming("")
 	if err != nil {
 		return err
 	}
