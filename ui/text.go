@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/dustin/go-humanize"
@@ -21,6 +22,9 @@ import (
 // disagree about (joiners, variation selectors, piles of combining marks).
 func text(s string) string {
 	s = clean.Redact(clean.Text(s))
+	if ascii(s) {
+		return s
+	}
 	var b strings.Builder
 	marks := 0
 	for _, r := range s {
@@ -37,6 +41,16 @@ func text(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// ascii tells whether s has no character of those that text looks for.
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // cleaned copies an answer of the backend with every text in it cleaned. By

@@ -23,6 +23,9 @@ const Masked = "•••"
 // (line breaks and tabs become spaces), no bidirectional control, no invalid
 // UTF-8, at most Limit characters.
 func Text(s string) string {
+	if len(s) <= Limit && printable(s) {
+		return s // nearly all of it, and a screen full of rows is thousands of texts
+	}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
@@ -40,6 +43,16 @@ func Text(s string) string {
 		n++
 	}
 	return b.String()
+}
+
+// printable tells whether s is printable ASCII, which holds nothing to drop.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // bidi tells whether r is a bidirectional or line-separating control, which
