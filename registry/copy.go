@@ -57,7 +57,7 @@ type copyLimits struct {
 
 var defaultCopyLimits = copyLimits{
 	manifests: 1000, bytes: 16 << 20, blobs: 10_000,
-	reads: 6, questions: 32, large: 2, spare: 2, small: 16,
+	reads: 6, questions: 32, large: 3, spare: 3, small: 16,
 	tries: 4, stall: LayerStall, stallBytes: LayerStallBytes, commit: 32 << 20,
 	open: AnswerTimeout + defaultRetry.patience, cancel: 2 * time.Second, wait: 200 * time.Millisecond, report: 50 * time.Millisecond,
 }
