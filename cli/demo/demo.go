@@ -83,7 +83,7 @@ func (d *Demo) serve() error {
 		if into == &d.Prod {
 			name = "prod"
 		}
-		server, err := embedded.Start(embedded.Options{Dir: filepath.Join(d.dir, name)})
+		server, err := embedded.Start(embedded.Options{}) // in memory: even a killed demo leaves no image behind
 		if err != nil {
 			return fmt.Errorf("start the demo's %s registry: %w", name, err)
 		}
