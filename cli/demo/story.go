@@ -36,7 +36,7 @@ func story() []event {
 		return build{service: "ai-gateway", version: version, tags: tags, platforms: both, base: "debian:12.9-slim", appSeed: seed, appBytes: 3 << 20}
 	}
 	model := func(version string, seed uint64) build {
-		return build{service: "model-server", version: version, tags: []string{version}, platforms: amd64, base: "nvidia/cuda:13.1", appSeed: seed, appBytes: 2 << 20, weights: 64 << 20}
+		return build{service: "model-server", version: version, tags: []string{version}, platforms: amd64, base: "nvidia/cuda:13.1", appSeed: seed, appBytes: 2 << 20, weights: 48 << 20}
 	}
 	web := func(version string, seed uint64) build {
 		return build{service: "web", version: version, tags: []string{version}, platforms: both, base: "nginx:1.29-alpine", appSeed: seed, appBytes: 900 << 10}
