@@ -105,6 +105,28 @@ type Key struct {
 	NotAfter  time.Time // zero: for ever
 }
 
+// Is tells whether public is this key.
+func (k Key) Is(public crypto.PublicKey) bool {
+	have, ok := k.Public.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && have.Equal(public)
+}
+
+// Counts tells whether the key is valid at a time.
+func (k Key) Counts(at time.Time) bool {
+	return (k.NotBefore.IsZero() || !at.Before(k.NotBefore)) && (k.NotAfter.IsZero() || !at.After(k.NotAfter))
+}
+
+// Members are all keys of the group, each with who it stands for: people
+// first, then keys without an id.
+func (g Group) Members() []Person {
+	members := make([]Person, 0, len(g.People)+len(g.Keys))
+	members = append(members, g.People...)
+	for _, k := range g.Keys {
+		members = append(members, Person{Key: k})
+	}
+	return members
+}
+
 // Person is somebody with an id and a key; quorum and not-by count ids.
 type Person struct {
 	ID  string

@@ -1,6 +1,7 @@
 package gates_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,12 +76,13 @@ func TestMalformedProvenanceInsideTheIndexBlocks(t *testing.T) {
 func TestBaseImagesForTheDiff(t *testing.T) {
 	w := newWorld(t)
 	w.add(w.buildKit(provenance(time.Hour, looseBase), amd64))
-	if got := gates.BaseImages(w.policy, w.in); len(got) != 0 {
+	if got := gates.BaseImages(w.policy, w.in); len(got.Images) != 0 || len(got.Missing) != 2 {
 		t.Errorf("unsigned provenance gave %+v", got)
 	}
 	w.add(w.tests(ci, "smoke", time.Hour))
 	got := gates.BaseImages(w.policy, w.in)
-	if len(got) != 1 || got[0].Platform != "linux/amd64" || got[0].Images[0].String() != "alpine:3.22@sha256:"+strings.Repeat("b", 64) || got[0].Images[0].Pinned {
+	if len(got.Images) != 1 || !slices.Equal(got.Platforms, []string{"linux/amd64"}) || len(got.Missing) != 1 ||
+		got.Images[0].String() != "alpine:3.22@sha256:"+strings.Repeat("b", 64) || got.Images[0].Pinned {
 		t.Errorf("got %+v", got)
 	}
 }

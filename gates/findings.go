@@ -95,27 +95,28 @@ func namesOf(s report.Scan) []string {
 	return []string{s.Platform}
 }
 
-// Bases is the images that one platform of an image was built from.
+// Bases is the images that an image was built from.
 type Bases struct {
-	Platform string
-	Images   []Base // sorted; empty for an image from scratch
+	Images    []Base   // sorted, each once; empty for an image from scratch
+	Platforms []string // that provenance covers
+	Missing   []string // platforms without provenance
 }
 
-// BaseImages is what verified provenance says each platform of the image of in
-// was built from; a platform without is left out. It reads provenance that
-// counts for the base-image gate; without that gate, of any group in trust.
-func BaseImages(p Policy, in Input) []Bases {
+// BaseImages is what the newest verified provenance of each platform says the
+// image of in was built from. It reads provenance that counts for the base-image
+// gate; without that gate, of any group in trust.
+func BaseImages(p Policy, in Input) Bases {
 	e := newEvaluation(p, in)
 	signers := allGroups(p)
 	if g := p.Service.Gates.BaseImage; g != nil {
 		signers = g.Signers
 	}
 	builds, _, problem := e.builds(signers)
+	platforms, absent := wanted(p, e.in)
+	out := Bases{Missing: absent}
 	if problem != nil {
-		return nil
+		return out
 	}
-	var out []Bases
-	platforms, _ := wanted(p, e.in)
 	for _, platform := range platforms {
 		var best *built
 		for i, b := range builds {
@@ -123,10 +124,19 @@ func BaseImages(p Policy, in Input) []Bases {
 				best = &builds[i]
 			}
 		}
-		if best != nil {
-			out = append(out, Bases{Platform: platformName(platform), Images: best.bases})
+		if best == nil {
+			out.Missing = append(out.Missing, platformName(platform))
+			continue
+		}
+		out.Platforms = append(out.Platforms, platformName(platform))
+		for _, b := range best.bases {
+			b.Platform = "" // the same image for several platforms is named once
+			if !slices.Contains(out.Images, b) {
+				out.Images = append(out.Images, b)
+			}
 		}
 	}
+	slices.SortFunc(out.Images, compareBases)
 	return out
 }
 

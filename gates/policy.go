@@ -32,6 +32,12 @@ func Groups(p Policy) []config.Group {
 	return groups
 }
 
+// Recorders are the groups whose records and quarantines count. A name that is
+// not in trust stands for nobody.
+func Recorders(p Policy) []config.Group {
+	return slices.DeleteFunc(Groups(p), func(g config.Group) bool { return !slices.Contains(p.Service.Records, g.Name) })
+}
+
 // groups finds the groups of those names. One that is not in trust is an error:
 // nobody could ever sign for it.
 func (p Policy) groups(names []string) ([]config.Group, error) {

@@ -1,6 +1,7 @@
 package gates
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,11 @@ func (b Base) String() string {
 		return b.Reference
 	}
 	return b.Reference + "@" + b.Resolved.String()
+}
+
+// compareBases orders images by name, then by platform.
+func compareBases(a, b Base) int {
+	return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.Platform, b.Platform))
 }
 
 // provenance is what the gates read of SLSA provenance.
@@ -78,7 +84,7 @@ func readProvenance(s evidence.Statement) (provenance, error) {
 			out.bases = append(out.bases, b)
 		}
 	}
-	slices.SortFunc(out.bases, func(a, b Base) int { return strings.Compare(a.String()+a.Platform, b.String()+b.Platform) })
+	slices.SortFunc(out.bases, compareBases)
 	if len(out.bases) == 0 && !out.buildKit {
 		return provenance{}, errNoBases
 	}

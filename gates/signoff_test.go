@@ -140,17 +140,20 @@ func TestASignOffForAnotherDigestDoesNotCount(t *testing.T) {
 
 func TestTrustedReferrersAreWhatTrustSigned(t *testing.T) {
 	w := newWorld(t)
-	good, bad := w.tests(ci, "smoke", 0), w.tests(mallory, "smoke", 0)
-	moved := w.tests(ci, "api", 0)
-	moved.Subject = elsewhere
-	shared := digest.FromString("att tag")
-	first, second := good, bad
-	first.Manifest, second.Manifest = shared, shared
 	raw := evidence.Item{Manifest: digest.FromString("raw"), Form: evidence.Other, Subject: candidate}
-	got := gates.Trusted([]evidence.Item{good, bad, moved, first, second, raw}, gates.Groups(w.policy), now)
-	for manifest, want := range map[digest.Digest]bool{good.Manifest: true, bad.Manifest: false, moved.Manifest: false, shared: false, raw.Manifest: false} {
-		if got[manifest] != want {
-			t.Errorf("%s is %v", manifest, got[manifest])
+	for name, c := range map[string]struct {
+		item  evidence.Item
+		about digest.Digest
+		want  bool
+	}{
+		"signed by ci":       {w.tests(ci, "smoke", 0), candidate, true},
+		"signed by mallory":  {w.tests(mallory, "smoke", 0), candidate, false},
+		"about another":      {w.tests(ci, "api", 0), elsewhere, false},
+		"signed by nobody":   {raw, candidate, false},
+		"about nothing said": {w.tests(ci, "smoke", 0), "", false},
+	} {
+		if got := gates.Trusted(c.item, gates.Groups(w.policy), now, c.about); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

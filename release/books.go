@@ -8,19 +8,15 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"plimsoll/config"
 	"plimsoll/config/clean"
+	"plimsoll/gates"
 	"plimsoll/release/ledger"
 	"plimsoll/release/operation"
 )
 
 // chain reads the ledger of a service with the key groups of records.
 func (d *Desk) chain(ctx context.Context, p place) (ledger.Chain, error) {
-	groups := make([]config.Group, 0, len(p.Records))
-	for _, name := range p.Records {
-		groups = append(groups, d.Config.Trust[name])
-	}
-	return ledger.New(d.read(), p.ledger, d.Store).Read(ctx, groups, p.prod, p.Channel)
+	return ledger.New(d.read(), p.ledger, d.Store).Read(ctx, gates.Recorders(p.policy), p.prod, p.Channel)
 }
 
 // recordOf is the newest verified record of a digest coming into prod, nil without one.

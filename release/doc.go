@@ -26,7 +26,7 @@
 //	shelf.go       content by digest: the store first, then the registry, once
 //	evidence.go    everything that is attached to a digest; pieces.go: manifests into evidence
 //	judging.go     what candidates are judged against; Gates
-//	scans.go       what verified scans say of an image; provenance.go: of its base images
+//	scans.go       what verified evidence says of an image: vulnerabilities, base images
 //	difference.go  Diff
 //	resolve.go     what a person means by a candidate
 //	sign.go        keys, who they are, statements attached

@@ -98,7 +98,7 @@ func (d *Desk) biggerThan(w world, image diff.Image, items []evidence.Item) ([]s
 	return diff.Bigger(diff.Compare(w.image, image), w.worst()), nil
 }
 
-// worst is the severity that still passes; without a scan gate every new finding counts.
+// worst is the severity that still passes; without a scan gate, medium.
 func (w world) worst() config.Severity {
 	if w.Gates.Scan == nil {
 		return config.Medium

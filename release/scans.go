@@ -2,78 +2,52 @@ package release
 
 import (
 	"slices"
+	"strings"
 
-	"github.com/opencontainers/go-digest"
-
-	"plimsoll/config"
+	"plimsoll/gates"
 	"plimsoll/gates/evidence"
 	"plimsoll/gates/report"
 	"plimsoll/release/diff"
 )
 
-// examine fills in what the signed evidence says of an image: the
-// vulnerabilities of its newest scans, and its base images. It decides
-// nothing: that is for the gates, which read the same evidence.
+// examine fills in what the signed evidence says of an image, by the rules of
+// the gates: the vulnerabilities of its newest scans, and its base images. It
+// decides nothing.
 func (d *Desk) examine(p place, image *diff.Image, items []evidence.Item) {
-	about := outlineOf(*image).digests(image.Digest)
-	if g := p.Gates.Scan; g != nil {
-		image.Findings = findings(d.trusted(items, g.Signers, about, evidence.Vuln))
-	}
-	if g := p.Gates.BaseImage; g != nil {
-		image.Provenance = baseOf(d.trusted(items, g.Signers, about, evidence.SLSA1, evidence.SLSA02))
-	}
+	in := gates.Input{Now: d.Now(), Service: p.Name, Candidate: image.Digest, Platforms: outlineOf(*image).Children, Evidence: items}
+	image.Findings = findings(gates.ScanOf(p.policy, in))
+	image.Provenance = baseOf(gates.BaseImages(p.policy, in))
 }
 
-// trusted are the statements of some types about one of the digests that a
-// group signed.
-func (d *Desk) trusted(items []evidence.Item, signers []string, about []digest.Digest, types ...string) []evidence.Verified {
-	var out []evidence.Verified
-	for _, item := range items {
-		for _, name := range signers {
-			v, err := evidence.Verify(item, d.group(name), d.Now())
-			if err == nil && slices.Contains(types, v.Statement.PredicateType) && slices.ContainsFunc(about, v.About) {
-				out = append(out, v)
-				break
-			}
-		}
+func findings(known gates.Findings) *diff.Findings {
+	out := &diff.Findings{Missing: known.Missing, Problem: known.Problem}
+	for _, f := range known.List {
+		out.List = append(out.List, diff.Finding{
+			ID: f.ID, Package: f.Package, Version: f.Version, Fixed: f.Fixed,
+			Severity: report.SeverityWord(f.Severity), Title: f.Title, URL: f.URL, Level: f.Severity,
+		})
 	}
 	return out
 }
 
-func (d *Desk) group(name string) config.Group { return d.Config.Trust[name] }
-
-// scanned is one scan with what it looked at: an index is covered by one scan
-// for each of its platforms.
-type scanned struct {
-	report.Scan
-	what string
-}
-
-// findings are those of the newest scan of each platform together; nil
-// without a scan.
-func findings(statements []evidence.Verified) *diff.Findings {
-	newest := map[string]scanned{}
-	for _, v := range statements {
-		s, err := report.ReadScan(v.Statement.Predicate)
-		if err != nil {
-			continue // the scan gate says so
-		}
-		one := scanned{s, string(v.Subject) + " " + s.Platform}
-		if old, ok := newest[one.what]; !ok || s.Finished.After(old.Finished) {
-			newest[one.what] = one
-		}
-	}
-	if len(newest) == 0 {
+// baseOf names the images that a build took in; nil if no provenance that
+// counts says. Provenance does not mark which of them is the base of the last
+// stage, so all are named.
+func baseOf(known gates.Bases) *diff.Base {
+	if len(known.Platforms) == 0 {
 		return nil
 	}
-	out := &diff.Findings{}
-	for _, s := range newest {
-		for _, f := range s.Findings {
-			out.List = append(out.List, diff.Finding{
-				ID: f.ID, Package: f.Package, Version: f.Version, Fixed: f.Fixed,
-				Severity: report.SeverityWord(f.Severity), Title: f.Title, URL: f.URL, Level: f.Severity,
-			})
-		}
+	names := make([]string, 0, len(known.Images))
+	for _, b := range known.Images {
+		names = append(names, b.String())
+	}
+	out := &diff.Base{Name: strings.Join(slices.Compact(names), ", ")}
+	if out.Name == "" && len(known.Missing) == 0 {
+		out.Name = "scratch"
+	}
+	pinned := !slices.ContainsFunc(known.Images, func(b gates.Base) bool { return !b.Pinned })
+	if !pinned || len(known.Missing) == 0 {
+		out.Pinned = &pinned
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
@@ -26,26 +26,19 @@ func (d *Desk) signer(ctx context.Context) (evidence.Signer, error) {
 	return d.Signer(ctx)
 }
 
-// member finds who a key is, in some signer groups; "" and false for a stranger.
-// A key without a person counts, without an id.
+// member finds who a key is now, in some signer groups; "" and false for a
+// stranger. A key without a person counts, without an id.
 func (d *Desk) member(key crypto.PublicKey, groups []string) (id string, ok bool) {
+	now := d.Now()
 	for _, name := range groups {
-		g := d.Config.Trust[name]
-		for _, p := range g.People {
-			if same(p.Key, key) {
-				return p.ID, true
+		for _, m := range d.Config.Trust[name].Members() {
+			if m.Key.Is(key) && m.Key.Counts(now) {
+				ok = true
+				id = cmp.Or(id, m.ID)
 			}
 		}
-		for _, k := range g.Keys {
-			ok = ok || same(k, key)
-		}
 	}
-	return "", ok
-}
-
-func same(k config.Key, key crypto.PublicKey) bool {
-	have, ok := k.Public.(interface{ Equal(x crypto.PublicKey) bool })
-	return ok && have.Equal(key)
+	return id, ok
 }
 
 // everyGroup names all signer groups, in a stable order.

@@ -194,20 +194,9 @@ func (d *Desk) standing(p place, items []evidence.Item, manifest, dg digest.Dige
 		if item.Problem != "" {
 			why = fmt.Sprintf("the evidence %s: %s", shortOr(manifest), item.Problem)
 		}
-		if d.verifiedBy(p, item, o.digests(dg)) {
+		if gates.Trusted(item, gates.Groups(p.policy), d.Now(), o.digests(dg)...) {
 			return ""
 		}
 	}
 	return why
-}
-
-// verifiedBy tells whether some group of trust signed item, about one of the digests.
-func (d *Desk) verifiedBy(p place, item evidence.Item, about []digest.Digest) bool {
-	for _, g := range gates.Groups(p.policy) {
-		v, err := evidence.Verify(item, g, d.Now())
-		if err == nil && slices.ContainsFunc(about, v.About) {
-			return true
-		}
-	}
-	return false
 }

@@ -135,6 +135,9 @@ func findingLines(v diff.Vulnerabilities) []line {
 	if v.Problem != "" {
 		lines = append(lines, say(warn, "    ? %s", v.Problem))
 	}
+	if v.Partial != "" {
+		lines = append(lines, say(warn, "    ? %s", v.Partial))
+	}
 	add := func(mark string, t tone, f diff.Finding) {
 		fixed := "no fix"
 		if f.Fixed != "" {

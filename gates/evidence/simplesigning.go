@@ -58,11 +58,8 @@ func VerifySimple(item Item, groups []config.Group, now time.Time) error {
 // signedByAny tells whether a key that counts now made the signature: the format has no time of its own.
 func signedByAny(m *message, sig []byte, groups []config.Group, now time.Time) bool {
 	for _, g := range groups {
-		for _, member := range membersOf(g) {
-			k := member.key
-			early := !k.NotBefore.IsZero() && now.Before(k.NotBefore)
-			late := !k.NotAfter.IsZero() && now.After(k.NotAfter)
-			if !early && !late && m.madeBy(k, sig) {
+		for _, member := range g.Members() {
+			if member.Key.Counts(now) && m.madeBy(member.Key, sig) {
 				return true
 			}
 		}

@@ -7,19 +7,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
 )
 
-func TestBareSignaturesOfCosign2AreCheckedButStateNothing(t *testing.T) {
-	signer, group := newKey(t, "ci")
-	_, strangers := newKey(t, "strangers")
-	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"staging/app"},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, image)
-	sig, err := signer.Sign(t.Context(), payload)
+// bareSignature is a layer of a .sig tag on d.
+func bareSignature(t testing.TB, by evidence.Signer, d digest.Digest) evidence.Item {
+	t.Helper()
+	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"staging/app"},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, d)
+	sig, err := by.Sign(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	item := evidence.Item{Subject: image, Form: evidence.SimpleSigning, Raw: payload, Signature: base64.StdEncoding.EncodeToString(sig)}
+	return evidence.Item{Subject: d, Form: evidence.SimpleSigning, Raw: payload, Signature: base64.StdEncoding.EncodeToString(sig)}
+}
+
+func TestBareSignaturesOfCosign2AreCheckedButStateNothing(t *testing.T) {
+	signer, group := newKey(t, "ci")
+	_, strangers := newKey(t, "strangers")
+	item := bareSignature(t, signer, image)
 	if err := evidence.VerifySimple(item, []config.Group{strangers, group}, now); err != nil {
 		t.Error(err)
 	}

@@ -27,15 +27,15 @@ func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
 // several groups without being read again.
 func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
 	var expired error
-	for _, m := range membersOf(group) {
-		if !e.signed.madeBy(m.key, e.sig) {
+	for _, m := range group.Members() {
+		if !e.signed.madeBy(m.Key, e.sig) {
 			continue
 		}
 		statement, err := e.statement()
 		if err != nil {
 			return Verified{}, err
 		}
-		v := Verified{Item: e.item, Statement: statement, Key: m.key, Person: m.id, Group: group.Name}
+		v := Verified{Item: e.item, Statement: statement, Key: m.Key, Person: m.ID, Group: group.Name}
 		if expired = v.inWindow(now); expired == nil {
 			return v, nil
 		}
@@ -61,24 +61,6 @@ func notSignedBy(group config.Group) error {
 		return fmt.Errorf("%w: %s has keyless members only, which this version cannot verify", ErrWrongSigner, group.Name)
 	}
 	return fmt.Errorf("%w: no key of %s made its signature", ErrWrongSigner, group.Name)
-}
-
-// member is one key of a group.
-type member struct {
-	id  string
-	key config.Key
-}
-
-// membersOf lists the keys of a group, people first: a key that stands for a person has an id.
-func membersOf(g config.Group) []member {
-	members := make([]member, 0, len(g.People)+len(g.Keys))
-	for _, p := range g.People {
-		members = append(members, member{p.ID, p.Key})
-	}
-	for _, k := range g.Keys {
-		members = append(members, member{"", k})
-	}
-	return members
 }
 
 // inWindow tells whether the key was valid when the statement was made, by its

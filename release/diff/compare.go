@@ -64,10 +64,10 @@ type BaseImage struct {
 	Pinned *bool  `json:"pinned"` // by digest in the build of To; null if no provenance says
 }
 
-// Base is the base image of one image.
+// Base is what an image was built from.
 type Base struct {
-	Name   string // name@digest, or as much of it as is known
-	Pinned bool   // the build named it by digest
+	Name   string // name@digest, or as much of it as is known; several, comma between them, where the build took several
+	Pinned *bool  // the build named all by digest; nil if that is not known for every platform
 }
 
 // Labels that say where an image comes from
@@ -125,7 +125,7 @@ func missing(a, b []string) []string {
 func baseImage(from, to Image) BaseImage {
 	b := BaseImage{From: from.base(), To: to.base()}
 	if to.Provenance != nil {
-		b.Pinned = &to.Provenance.Pinned
+		b.Pinned = to.Provenance.Pinned
 	}
 	return b
 }

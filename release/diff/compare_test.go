@@ -45,7 +45,8 @@ func gateway() diff.Image {
 func nextGateway() diff.Image {
 	image := gateway()
 	image.Digest = dg("gateway 2")
-	image.Provenance = &diff.Base{Name: "alpine:3.21", Pinned: true}
+	pinned := true
+	image.Provenance = &diff.Base{Name: "alpine:3.21", Pinned: &pinned}
 	image.Findings = &diff.Findings{List: []diff.Finding{
 		{ID: "CVE-2026-2", Package: "zlib", Version: "1.3", Severity: "critical", Title: "overflow", Level: config.Critical},
 	}}
@@ -125,9 +126,15 @@ func TestTheValueOfAnOrdinaryVariableIsNoBiggerChange(t *testing.T) {
 
 func TestWithoutAScanReportVulnerabilitiesAreNotCompared(t *testing.T) {
 	from, to := gateway(), nextGateway()
-	to.Findings = nil
-	v := diff.Compare(&from, to).Vulnerabilities
-	if v.Problem == "" || len(v.Introduced)+len(v.Fixed) != 0 {
+	for _, unknown := range []*diff.Findings{nil, {Problem: "the scan is malformed"}} {
+		to.Findings = unknown
+		v := diff.Compare(&from, to).Vulnerabilities
+		if v.Problem == "" || len(v.Introduced)+len(v.Fixed) != 0 {
+			t.Errorf("%+v", v)
+		}
+	}
+	to.Findings = &diff.Findings{Missing: []string{"linux/arm64"}}
+	if v := diff.Compare(&from, to).Vulnerabilities; v.Problem != "" || !strings.Contains(v.Partial, "the new image: no verified scan of linux/arm64") {
 		t.Errorf("%+v", v)
 	}
 }

@@ -3,6 +3,7 @@ package diff
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"plimsoll/config"
 )
@@ -20,37 +21,55 @@ type Finding struct {
 	Level config.Severity `json:"-"` // Severity, to compare
 }
 
-// Findings is what the newest verified scan says of an image.
-type Findings struct{ List []Finding }
+// Findings is what the newest verified scans say of an image.
+type Findings struct {
+	List    []Finding
+	Missing []string // platforms without a scan
+	Problem string   // why there is nothing to compare, "" if there is
+}
 
 // Vulnerabilities is what a change brings in and what it fixes. Problem says
-// why it could not be told, "" if it could; then both lists are empty.
+// why it could not be told, "" if it could; then both lists are empty. Partial
+// says what the lists leave out, "" if nothing.
 type Vulnerabilities struct {
 	Introduced []Finding `json:"introduced"`
 	Fixed      []Finding `json:"fixed"`
 	Problem    string    `json:"problem,omitempty"`
+	Partial    string    `json:"partial,omitempty"`
 }
 
 // findings compares two scan reports by vulnerability and package: a new
 // version of a package with the same hole brings nothing in.
 func findings(from *Image, to Image) Vulnerabilities {
 	out := Vulnerabilities{Introduced: []Finding{}, Fixed: []Finding{}}
-	before := &Findings{}
+	after, before := to.findings(), Findings{}
 	if from != nil {
-		before = from.Findings
+		before = from.findings()
 	}
-	switch {
-	case to.Findings == nil && before == nil:
-		out.Problem = "neither image has a verified scan report"
-	case to.Findings == nil:
-		out.Problem = "the new image has no verified scan report"
-	case before == nil:
-		out.Problem = "the image in prod has no verified scan report"
-	default:
-		out.Introduced = onlyIn(to.Findings.List, before.List)
-		out.Fixed = onlyIn(before.List, to.Findings.List)
+	var problems, partial []string
+	for which, f := range map[string]Findings{"the image before": before, "the new image": after} {
+		switch {
+		case f.Problem != "":
+			problems = append(problems, which+": "+f.Problem)
+		case len(f.Missing) > 0:
+			partial = append(partial, which+": no verified scan of "+strings.Join(f.Missing, ", "))
+		}
+	}
+	slices.Sort(problems)
+	slices.Sort(partial)
+	out.Problem, out.Partial = strings.Join(problems, "; "), strings.Join(partial, "; ")
+	if out.Problem == "" {
+		out.Introduced, out.Fixed = onlyIn(after.List, before.List), onlyIn(before.List, after.List)
 	}
 	return out
+}
+
+// findings are what is known of the image's vulnerabilities.
+func (i Image) findings() Findings {
+	if i.Findings == nil {
+		return Findings{Problem: "there is no verified scan of it"}
+	}
+	return *i.Findings
 }
 
 type findingKey struct{ id, pkg string }

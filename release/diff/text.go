@@ -138,6 +138,9 @@ func (p *page) vulnerabilities(v Vulnerabilities) {
 		return
 	}
 	p.line("\nvulnerabilities  %d introduced, %d fixed", len(v.Introduced), len(v.Fixed))
+	if v.Partial != "" {
+		p.line("  ? %s", v.Partial)
+	}
 	for _, f := range v.Introduced {
 		p.line("  + %s", finding(f))
 	}

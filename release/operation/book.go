@@ -131,7 +131,7 @@ func (s *state) policy() digest.Digest {
 	if s.Judgement.Policy != "" {
 		return digest.Digest(s.Judgement.Policy)
 	}
-	return digest.Digest(policyDigest(s.r.Config, s.service))
+	return digest.Digest(s.rules().Digest())
 }
 
 // completion is what became of our record.

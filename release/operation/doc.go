@@ -23,7 +23,7 @@
 //	close.go       how an operation ends: done, failed, abandoned, open
 //	promote.go     the steps of a promotion; look.go, judged.go: those that only read
 //	copy.go        image and evidence to prod, and reading them back
-//	choose.go      which referrers travel; trusted.go, signature.go: who signed them
+//	choose.go      which referrers travel; trusted.go: who signed them
 //	sign.go        release tag, verification summary, record
 //	move.go        the one write that changes prod
 //	finish.go      delivery, completion, audit chain

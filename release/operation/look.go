@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config"
 	"plimsoll/config/fault"
+	"plimsoll/gates"
 	"plimsoll/registry"
 	"plimsoll/release/delivery"
 )
@@ -115,32 +117,13 @@ func (s *state) signing(ctx context.Context) error {
 // counts tells whether a record by that key counts now.
 func (s *state) counts(public crypto.PublicKey) bool {
 	now := s.r.now()
-	for _, g := range s.recorders() {
-		keys := append([]config.Key{}, g.Keys...)
-		for _, p := range g.People {
-			keys = append(keys, p.Key)
-		}
-		for _, k := range keys {
-			same, ok := k.Public.(interface{ Equal(crypto.PublicKey) bool })
-			in := (k.NotBefore.IsZero() || !now.Before(k.NotBefore)) && (k.NotAfter.IsZero() || !now.After(k.NotAfter))
-			if ok && in && same.Equal(public) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.recorders(), func(g config.Group) bool {
+		return slices.ContainsFunc(g.Members(), func(m config.Person) bool { return m.Key.Is(public) && m.Key.Counts(now) })
+	})
 }
 
 // recorders are the groups whose records count.
-func (s *state) recorders() []config.Group {
-	var groups []config.Group
-	for _, name := range s.service.Records {
-		if g, ok := s.r.Config.Trust[name]; ok {
-			groups = append(groups, g)
-		}
-	}
-	return groups
-}
+func (s *state) recorders() []config.Group { return gates.Recorders(s.rules()) }
 
 // deliverable finds a delivery that could not run before anything has changed.
 func (s *state) deliverable() error {

@@ -10,7 +10,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
@@ -24,9 +23,8 @@ const (
 	gatesPassed = "PLIMSOLL_RELEASE_GATES" //nolint:gosec // a level's name, no credential
 )
 
-func policyDigest(c *config.Config, service config.Service) string {
-	return gates.NewPolicy(c, service).Digest()
-}
+// rules is what decides for the service now.
+func (s *state) rules() gates.Policy { return gates.NewPolicy(s.r.Config, s.service) }
 
 // tagged tells whether the release tag is there. It never moves: one that
 // names another digest was put by somebody else.

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"plimsoll/config"
+	"plimsoll/gates"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
 )
@@ -34,9 +33,10 @@ func (s *state) trusted(ctx context.Context, f *found) (bool, error) {
 }
 
 func (s *state) layerTrusted(ctx context.Context, f *found, layer ocispec.Descriptor) (bool, error) {
-	form, signature := evidence.Bundle, strings.HasSuffix(f.Tag, ".sig")
+	form := evidence.Bundle
 	switch {
-	case signature && layer.MediaType == simpleSigning:
+	case strings.HasSuffix(f.Tag, ".sig") && layer.MediaType == evidence.SimpleSigningMediaType:
+		form = evidence.SimpleSigning
 	case f.Tag != "" && layer.MediaType == evidence.DSSEMediaType:
 		form = evidence.DSSE
 	case f.Tag == "" && strings.HasPrefix(layer.MediaType, "application/vnd.dev.sigstore.bundle"):
@@ -50,41 +50,9 @@ func (s *state) layerTrusted(ctx context.Context, f *found, layer ocispec.Descri
 	if err != nil {
 		return false, err
 	}
-	if signature {
-		return s.signedPayload(raw, layer.Annotations[signatureAnnotation], f.Subject), nil
+	item := evidence.Item{
+		Subject: f.Subject, Manifest: f.Digest, Layer: layer.Digest, Form: form, Raw: raw,
+		Signature: layer.Annotations[evidence.SignatureAnnotation],
 	}
-	item := evidence.Item{Subject: f.Subject, Manifest: f.Digest, Layer: layer.Digest, Form: form, Raw: raw}
-	return s.anyGroup(item, f.Subject), nil
-}
-
-// anyGroup tells whether some group of trust signed item, about subject.
-func (s *state) anyGroup(item evidence.Item, subject digest.Digest) bool {
-	opened, err := evidence.Open(item)
-	if err != nil {
-		return false
-	}
-	for _, g := range s.r.Config.Trust {
-		if v, err := opened.Verify(g, s.r.now()); err == nil && v.About(subject) {
-			return true
-		}
-	}
-	return false
-}
-
-// everyKey lists the keys of trust that count now.
-func (s *state) everyKey() []config.Key {
-	now := s.r.now()
-	var keys []config.Key
-	for _, g := range s.r.Config.Trust {
-		list := append([]config.Key{}, g.Keys...)
-		for _, p := range g.People {
-			list = append(list, p.Key)
-		}
-		for _, k := range list {
-			if (k.NotBefore.IsZero() || !now.Before(k.NotBefore)) && (k.NotAfter.IsZero() || !now.After(k.NotAfter)) {
-				keys = append(keys, k)
-			}
-		}
-	}
-	return keys
+	return gates.Trusted(item, gates.Groups(s.rules()), s.r.now(), f.Subject), nil
 }
