@@ -8,9 +8,11 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"text/template"
 	"time"
@@ -38,6 +40,7 @@ type world struct {
 	t             *testing.T
 	dir           string // keys, plimsoll.yaml, ci.yaml, scanner.yaml
 	Staging, Prod string // hosts
+	Repository    string // of both
 	Entry         string // what plimsoll.yaml says of a registry beside its host
 	Promote       string // the promote identity of prod
 	Signer        string // whose key the configuration names
@@ -59,6 +62,39 @@ type registries func(t *testing.T, w *world)
 func embeddedRegistries(t *testing.T, w *world) {
 	w.Staging, w.Prod = registrytest.Embedded(t), registrytest.Embedded(t)
 	w.Entry, w.push = "plain-http: true, read: {anonymous: true}", registrytest.Client(t)
+}
+
+// faultyRegistries are embedded ones whose requests a story may answer itself;
+// a fault that returns true has answered.
+func faultyRegistries(staging, prod *fault) registries {
+	return func(t *testing.T, w *world) {
+		w.Staging = registrytest.Embedded(t, embedded.Options{Wrap: staging.wrap})
+		w.Prod = registrytest.Embedded(t, embedded.Options{Wrap: prod.wrap})
+		w.Entry, w.push = "plain-http: true, read: {anonymous: true}", registrytest.Client(t)
+	}
+}
+
+// fault is what goes wrong in a registry, nothing until a story says so.
+type fault struct {
+	mu     sync.Mutex
+	answer func(rw http.ResponseWriter, r *http.Request, next http.Handler) bool
+}
+
+func (f *fault) set(answer func(rw http.ResponseWriter, r *http.Request, next http.Handler) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *fault) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		answer := f.answer
+		f.mu.Unlock()
+		if answer == nil || !answer(rw, r, next) {
+			next.ServeHTTP(rw, r)
+		}
+	})
 }
 
 // distributionRegistries are CNCF distribution: no referrers API, fallback tags.
@@ -92,12 +128,12 @@ gates:
   scan: {signers: [scanner], max-severity: medium, max-age: 24h}
 records: {signers: [release-owners]}
 services:
-  - {name: chat, staging: {{.Staging}}/acme/chat, prod: {{.Prod}}/acme/chat, candidates: {tags: '^v'}}
+  - {name: chat, staging: {{.Staging}}/{{.Repository}}, prod: {{.Prod}}/{{.Repository}}, candidates: {tags: '^v'}}
 `))
 
 func newWorld(t *testing.T, start registries) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), Promote: "{anonymous: true}"}
+	w := &world{t: t, dir: t.TempDir(), Repository: "acme/chat", Promote: "{anonymous: true}"}
 	w.env = map[string]string{"PLIMSOLL_CONFIG": filepath.Join(w.dir, "you.yaml"), "PLIMSOLL_STATE": filepath.Join(w.dir, "state")}
 	start(t, w)
 	for _, name := range []string{"ci", "scanner", "you"} {
@@ -222,7 +258,11 @@ func (w *world) attest(dg digest.Digest, images ...embedded.Image) {
 }
 
 func (w *world) staging() registry.Repository {
-	return registry.Repository{Host: w.Staging, Path: "acme/chat"}
+	return registry.Repository{Host: w.Staging, Path: w.Repository}
+}
+
+func (w *world) prod() registry.Repository {
+	return registry.Repository{Host: w.Prod, Path: w.Repository}
 }
 
 const junit = `<testsuites><testsuite name="smoke" tests="2"><testcase classname="chat" name="answers"/><testcase classname="chat" name="streams"/></testsuite></testsuites>`
@@ -281,4 +321,10 @@ func image(version, architecture string, compression embedded.Compression) embed
 func (w *world) console(columns, rows int, args ...string) (*terminaltest.Terminal, <-chan int) {
 	w.t.Helper()
 	return program(w.t, w.io("you"), columns, rows, args...)
+}
+
+// execute runs plimsoll once.
+func execute(t *testing.T, std cli.IO, args ...string) int {
+	t.Helper()
+	return cli.Execute(t.Context(), args, std)
 }
