@@ -2,6 +2,12 @@ package cli_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,21 +27,44 @@ type laptop struct {
 
 func newLaptop(b *testing.B, staging, prod string, limit int) *laptop {
 	l := &laptop{b: b, program: buildProgram(b, "plimsoll", "."), dir: b.TempDir()}
-	l.run(l.program, "key", "generate", "--out", filepath.Join(l.dir, "owner"))
-	text := fmt.Sprintf(`registries:
+	l.run(l.program, "key", "generate", "--out", filepath.Join(l.dir, "locked"))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	private, a := x509.MarshalPKCS8PrivateKey(key)
+	public, c := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err := errors.Join(a, c); err != nil {
+		b.Fatal(err)
+	}
+	l.write("plain.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	l.write("plain.pub", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	l.write("plimsoll.yaml", fmt.Sprintf(`registries:
   %[1]s: {plain-http: true, read: {anonymous: true}}
   %[2]s: {plain-http: true, read: {anonymous: true}, promote: {anonymous: true}}
-signing: {key: owner.key}
+signing: {key: plain.key}
 trust:
-  release-owners: {people: {you@example.com: owner.pub}}
+  release-owners: {people: {you@example.com: plain.pub}}
 records: {signers: [release-owners]}
 services:
   - {name: chat, staging: %[1]s/acme/chat, prod: %[2]s/acme/chat, candidates: {tags: '^v', limit: %[3]d}}
-`, staging, prod, limit)
-	if err := os.WriteFile(filepath.Join(l.dir, "plimsoll.yaml"), []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
+`, staging, prod, limit))
 	return l
+}
+
+func (l *laptop) write(name, text string) {
+	if err := os.WriteFile(filepath.Join(l.dir, name), []byte(text), 0o600); err != nil {
+		l.b.Fatal(err)
+	}
+}
+
+// lock makes the person sign with a key that a password protects, as cosign makes them.
+func (l *laptop) lock() {
+	text, err := os.ReadFile(filepath.Join(l.dir, "plimsoll.yaml"))
+	if err != nil {
+		l.b.Fatal(err)
+	}
+	l.write("plimsoll.yaml", strings.NewReplacer("plain.", "locked.").Replace(string(text)))
 }
 
 // forget empties the store.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"plimsoll/config"
@@ -45,6 +46,7 @@ func (s *session) openSigner(ctx context.Context) (evidence.Signer, error) {
 		return nil, err
 	}
 	s.signer, err = evidence.OpenKey(pem, password)
+	debug.FreeOSMemory() // scrypt took 64 MiB; a copy or a console that follows must not keep it
 	return s.signer, err
 }
 

@@ -12,7 +12,7 @@ import (
 // startBudget is how much longer `plimsoll --version` may take than
 // `crane version`, as the ratio of medians of whole processes in one run.
 // docs/benchmarks.md has the figures that it was set from.
-const startBudget = 4.0
+const startBudget = 2.0
 
 // BenchmarkStart compares the start of the whole process with crane's and
 // fails over the budget.
