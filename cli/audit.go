@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"plimsoll/config/fault"
 	"plimsoll/release"
 )
 
@@ -31,7 +32,7 @@ func newAuditVerify(s *session) *cobra.Command {
 				return err
 			}
 			report, err := desk.AuditVerify(cmd.Context())
-			return errors.Join(s.answer(report, func(w io.Writer) { auditText(w, report) }), err)
+			return fault.Join(s.answer(report, func(w io.Writer) { auditText(w, report) }), err)
 		},
 	}
 }
@@ -64,7 +65,7 @@ func newAuditSync(s *session) *cobra.Command {
 				return err
 			}
 			out, err := desk.AuditSync(cmd.Context())
-			return errors.Join(s.answer(out, func(w io.Writer) { syncText(w, out) }), err)
+			return fault.Join(s.answer(out, func(w io.Writer) { syncText(w, out) }), err)
 		},
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -71,7 +70,7 @@ func (s *session) history(ctx context.Context, service, at string, stats bool) e
 	}
 	printed := s.answer(entries, func(w io.Writer) { historyText(w, entries) })
 	if err != nil {
-		return errors.Join(printed, &reported{fault.New(fault.Failed, "", err, "the ledger could not be read")})
+		return fault.Join(printed, &reported{fault.New(fault.Failed, "", err, "the ledger could not be read")})
 	}
 	return printed
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -45,7 +44,7 @@ func (s *session) list(ctx context.Context, args []string) error {
 		wg.Go(func() { views[i], errs[i] = desk.List(ctx, name) })
 	}
 	wg.Wait()
-	failed := errors.Join(errs...)
+	failed := fault.Join(errs...)
 	if len(args) == 1 && fault.CodeOf(failed) == fault.Usage {
 		return failed // the service is not there
 	}

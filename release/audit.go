@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -144,7 +143,7 @@ func (d *Desk) AuditSync(ctx context.Context) (Synced, error) {
 			out.Heads = append(out.Heads, head)
 		}
 	}
-	return out, errors.Join(errs...)
+	return out, fault.Join(errs...)
 }
 
 func (d *Desk) notedHeads() (map[string]seenHead, error) {

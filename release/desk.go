@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -92,7 +91,7 @@ func (d *Desk) place(name string) (place, error) {
 	p.staging, a = registry.ParseRepository(s.Staging)
 	p.prod, b = registry.ParseRepository(s.Prod)
 	p.ledger, c = registry.ParseRepository(s.Ledger)
-	return p, errors.Join(a, b, c)
+	return p, fault.Join(a, b, c)
 }
 
 // chosen are the services that a command is about: the named one, or all.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/registry/embedded"
 	"plimsoll/release/diff"
@@ -96,5 +97,32 @@ func TestTheDifferenceNamesVulnerabilitiesFromSignedScansOnly(t *testing.T) {
 	v := w.diff(&from, to).Vulnerabilities
 	if len(v.Introduced) != 1 || v.Introduced[0].ID != "CVE-2026-2" || v.Introduced[0].Severity != "critical" || len(v.Fixed) != 1 || v.Fixed[0].ID != "CVE-2026-1" {
 		t.Errorf("%+v", v)
+	}
+}
+
+// TestTheDifferenceSaysPinnedAsTheBaseImageGateDoes reads BuildKit's provenance
+// inside the index, which counts once the gate's signers vouched for the index.
+func TestTheDifferenceSaysPinnedAsTheBaseImageGateDoes(t *testing.T) {
+	w := newWorld(t)
+	w.config.Services[0].Gates.BaseImage = &config.BaseImageGate{Signers: []string{"ci"}, Pinned: true}
+	w.desk = w.newDesk(w.store)
+	built := func(pinned bool) func(*embedded.Image) {
+		return func(img *embedded.Image) {
+			img.Attestations = []embedded.Attestation{embedded.Provenance{
+				Repository: "https://github.com/acme/chat.git", Revision: "abc", Started: w.now, Finished: w.now,
+				Bases: []embedded.Base{{Name: "debian", Tag: "13", Digest: digest.FromString("debian"), Pinned: pinned, Platform: "linux/amd64"}},
+			}.Attestation()}
+		}
+	}
+	for tag, pinned := range map[string]bool{"v1": true, "v2": false} {
+		to := w.push(w.staging, tag, image("app "+tag, w.now, built(pinned)))
+		w.tested(w.stranger, to, "PASSED")
+		if b := w.diff(nil, to).BaseImage; b.Pinned != nil || b.To != "" {
+			t.Errorf("%s: nobody vouched for %+v", tag, b)
+		}
+		w.tested(w.ci, to, "PASSED")
+		if b := w.diff(nil, to).BaseImage; b.Pinned == nil || *b.Pinned != pinned || b.To != "debian:13@"+digest.FromString("debian").String() {
+			t.Errorf("%s: %+v", tag, b)
+		}
 	}
 }

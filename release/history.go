@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/clean"
+	"plimsoll/config/fault"
 	"plimsoll/release/ledger"
 	"plimsoll/release/operation"
 	"plimsoll/store"
@@ -40,7 +40,7 @@ func (d *Desk) History(ctx context.Context, service string) ([]Entry, error) {
 		errs = append(errs, err)
 	}
 	sortEntries(out)
-	return out, errors.Join(errs...)
+	return out, fault.Join(errs...)
 }
 
 // history is one service's.
@@ -49,7 +49,7 @@ func (d *Desk) history(ctx context.Context, p place) ([]Entry, error) {
 	entries := entriesOf(p, chain)
 	unwritten, err := d.unwritten(p, entries)
 	if err != nil {
-		return entries, errors.Join(unread, fmt.Errorf("read the audit chain of this machine: %w", err))
+		return entries, fault.Join(unread, fmt.Errorf("read the audit chain of this machine: %w", err))
 	}
 	entries = append(entries, unwritten...)
 	sortEntries(entries)
@@ -196,7 +196,7 @@ func (d *Desk) HistoryAt(ctx context.Context, service string, at time.Time) ([]E
 		}
 		errs = append(errs, err)
 	}
-	return out, errors.Join(errs...)
+	return out, fault.Join(errs...)
 }
 
 // entryAt is the newest move up to a time, as the ledger has it or, where its
@@ -214,5 +214,5 @@ func (d *Desk) entryAt(ctx context.Context, p place, at time.Time) (*Entry, erro
 			best = &e
 		}
 	}
-	return best, errors.Join(unread, err)
+	return best, fault.Join(unread, err)
 }

@@ -50,7 +50,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline,
 	known, err := d.Store.Negatives(n.Digest)
 	if err != nil {
 		// What was seen on this machine may say no; not knowing it is no yes.
-		in.Listing = errors.Join(f.err, fmt.Errorf("read the failures and rejections that this machine has seen: %w", err))
+		in.Listing = fault.Join(f.err, fmt.Errorf("read the failures and rejections that this machine has seen: %w", err))
 	}
 	for _, k := range known {
 		in.Negatives = append(in.Negatives, gates.Negative(k))

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -199,7 +198,7 @@ func (l *listing) keep(v ServiceView) error {
 	if l.err == nil {
 		errs = append(errs, d.Store.PutSnapshot(viewKind, l.Name, v))
 	}
-	return errors.Join(errs...)
+	return fault.Join(errs...)
 }
 
 // clockOff is how far our clock may be from a registry's.

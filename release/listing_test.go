@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"plimsoll/gates"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
+	"plimsoll/store"
 )
 
 func TestOneRowForEachDigestWithAllItsTags(t *testing.T) {
@@ -401,5 +403,29 @@ func TestATagThatWasPushedAgainAfterItsPromotionIsShownLoudly(t *testing.T) {
 		return strings.Contains(s, "v1 was pushed again") && strings.Contains(s, first.Encoded()[:12]) && strings.Contains(s, second.Encoded()[:12])
 	}) {
 		t.Errorf("%q", v.Warnings)
+	}
+}
+
+// TestADamagedStoreIsSaidOnce damages the file under a desk: the list goes on,
+// blocks everything, and says what is wrong once for each consequence.
+func TestADamagedStoreIsSaidOnce(t *testing.T) {
+	w := newWorld(t)
+	dg := w.push(w.staging, "v1", image("app", w.now))
+	w.good(dg)
+	w.list()
+	if err := os.WriteFile(w.store.Path(), []byte(strings.Repeat("damaged", 10_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.desk.List(t.Context(), "chat")
+	if err != nil || len(v.Candidates) != 1 || v.Candidates[0].Verdict != gates.Blocked {
+		t.Errorf("%v: %+v", err, v.Candidates)
+	}
+	if len(v.Warnings) == 0 {
+		t.Error("no warning")
+	}
+	for _, warning := range v.Warnings {
+		if strings.Count(warning, store.ErrCorrupt.Error()) > 1 {
+			t.Error(warning)
+		}
 	}
 }

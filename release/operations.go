@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"plimsoll/config/clean"
+	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/release/operation"
 )
@@ -122,7 +123,7 @@ func (j judge) Objections(ctx context.Context, q operation.Question) ([]string, 
 	}
 	if len(got.verdict.Negatives) > 0 {
 		if err := j.desk.rememberNegatives(got.verdict.Negatives); err != nil {
-			return nil, errors.Join(errors.New("a failure was seen and could not be remembered"), err)
+			return nil, fault.Join(errors.New("a failure was seen and could not be remembered"), err)
 		}
 	}
 	return no, nil

@@ -50,6 +50,6 @@ func (s *Store) tighten() error {
 	if err == nil || wide&0o022 == 0 { // readable only, on a file system that keeps it so
 		return nil
 	}
-	return fault.New(fault.Failed, "chmod 600 "+s.Path(), errors.Join(ErrAccess, err),
+	return fault.New(fault.Failed, "chmod 600 "+s.Path(), fmt.Errorf("%w: %w", ErrAccess, err),
 		"use the store %s: other users may write it (mode %04o)", s.Path(), file.Mode().Perm())
 }

@@ -52,14 +52,14 @@ func (s *Store) explain(write bool, err error) error {
 		return fault.New(fault.Failed, "another plimsoll holds it for longer than usual: close it or wait, then try again", ErrLocked,
 			"open the store %s: another plimsoll has held it for %s", s.Path(), s.lockWait)
 	case write && unwritable(err):
-		return fault.New(fault.Failed, "make "+s.dir+" writable for you, or set $PLIMSOLL_STATE to a directory that is", errors.Join(ErrReadOnly, err),
+		return fault.New(fault.Failed, "make "+s.dir+" writable for you, or set $PLIMSOLL_STATE to a directory that is", fmt.Errorf("%w: %w", ErrReadOnly, err),
 			"write the store %s", s.Path())
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.Failed, "make it readable for you, or set $PLIMSOLL_STATE to another directory", err, "read the store %s", s.Path())
 	case errors.Is(err, syscall.ENOSPC):
 		return fault.New(fault.Failed, "free some space, then try again; nothing was changed", err, "write the store %s", s.Path())
 	case corrupt(err):
-		return fault.New(fault.Failed, s.remedy(), errors.Join(ErrCorrupt, err), "read the store %s", s.Path())
+		return fault.New(fault.Failed, s.remedy(), fmt.Errorf("%w: %w", ErrCorrupt, err), "read the store %s", s.Path())
 	}
 	return fault.New(fault.Failed, "", err, "use the store %s", s.Path())
 }

@@ -77,7 +77,7 @@ func (s *Store) renew(identity string, mine lease, ttl time.Duration) error {
 		case found && held.Token == mine.Token:
 			return t.putLease(identity, mine, s.now().Add(ttl))
 		case found:
-			return fault.New(fault.Failed, "look at what the other one does before you start again", errors.Join(ErrLeaseLost, held.error(identity)),
+			return fault.New(fault.Failed, "look at what the other one does before you start again", fmt.Errorf("%w: %w", ErrLeaseLost, held.error(identity)),
 				"keep the lease of %s", identity)
 		}
 		return fault.New(fault.Failed, "start again", ErrLeaseLost, "keep the lease of %s", identity)

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -164,7 +163,7 @@ func verdictOf(m *model, err error) error {
 		seen = false
 	}
 	if !seen && last.err != nil {
-		return errors.Join(err, fault.New(last.err.code, last.err.hint, nil, "%s of %s: %s", m.data.op.noun(), m.data.op.service, last.err.first()))
+		return fault.Join(err, fault.New(last.err.code, last.err.hint, nil, "%s of %s: %s", m.data.op.noun(), m.data.op.service, last.err.first()))
 	}
 	if err != nil {
 		return fmt.Errorf("the console stopped: %w", err)

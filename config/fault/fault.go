@@ -8,6 +8,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code is a process exit code; scripts rely on its meaning.
@@ -46,6 +47,41 @@ func (e *Error) Unwrap() error { return e.Err }
 func New(code Code, hint string, err error, format string, args ...any) *Error {
 	return &Error{Code: code, Hint: hint, Err: err, Message: fmt.Sprintf(format, args...)}
 }
+
+// Join is errors.Join for people: in one line, and what several say alike only
+// once, such as a damaged file that every reader of it met. It is nil without errors.
+func Join(errs ...error) error {
+	var kept joined
+	seen := map[string]bool{}
+	var add func(errs []error)
+	add = func(errs []error) {
+		for _, err := range errs {
+			if list, ok := err.(joined); ok { //nolint:errorlint // one that was wrapped is another text
+				add(list)
+			} else if err != nil && !seen[err.Error()] {
+				seen[err.Error()] = true
+				kept = append(kept, err)
+			}
+		}
+	}
+	add(errs)
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
+
+type joined []error
+
+func (j joined) Error() string {
+	texts := make([]string, 0, len(j))
+	for _, err := range j {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joined) Unwrap() []error { return j }
 
 // CodeOf is the exit code of err: 0 without an error, Failed without an Error in its chain.
 func CodeOf(err error) Code {

@@ -30,6 +30,13 @@ func TestExitCodeSurvivesWrapping(t *testing.T) {
 			t.Errorf("%s: hint %q", name, got)
 		}
 	}
+	locked := errors.New("locked")
+	if err := fault.Join(nil, io.EOF, fault.Join(locked, io.EOF), nil, fmt.Errorf("%w", io.EOF)); err.Error() != "EOF; locked" || !errors.Is(err, locked) || !errors.Is(err, io.EOF) {
+		t.Errorf("joined: %v", err)
+	}
+	if err := fault.Join(nil, nil); err != nil {
+		t.Error(err)
+	}
 	if !errors.Is(refused, io.EOF) || refused.Error() != "pushing to p.example.com: EOF" {
 		t.Error(refused)
 	}

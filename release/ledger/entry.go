@@ -101,7 +101,7 @@ func fetch[T any](ctx context.Context, f *fetcher, names []name, judge func(entr
 		}
 	}
 	f.flush()
-	return errors.Join(f.errs[:min(len(f.errs), 3)]...)
+	return fault.Join(f.errs[:min(len(f.errs), 3)]...)
 }
 
 func (f *fetcher) fail(err error) {

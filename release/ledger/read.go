@@ -135,7 +135,7 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 		}
 	}
 	f.flush()
-	return out, errors.Join(errQuarantines, errElsewhere, errRecords, errCompletions)
+	return out, fault.Join(errQuarantines, errElsewhere, errRecords, errCompletions)
 }
 
 // complete gives a verified record its completion, if that is believed.

@@ -62,14 +62,14 @@ func (s *state) closeAs(state store.OperationState, problem string) error {
 // unfinished says that prod has moved and what is missing; the operation stays open.
 func (s *state) unfinished(err error) error {
 	s.op.Problem = clean.Text(clean.Redact(err.Error()))
-	return fault.New(fault.Unfinished, "prod has changed; run it again to finish: "+s.command(), errors.Join(err, s.save()),
+	return fault.New(fault.Unfinished, "prod has changed; run it again to finish: "+s.command(), fault.Join(err, s.save()),
 		"%s: the channel %s has moved, but a later step is unfinished", s.what(), s.channel())
 }
 
 // uncertain says that only the registry knows; the next start asks it.
 func (s *state) uncertain(err error) error {
 	s.op.Problem = clean.Text(clean.Redact(err.Error()))
-	return fault.New(fault.Unfinished, "when the registry answers again, this finds out and finishes it: "+s.command(), errors.Join(err, s.save()),
+	return fault.New(fault.Unfinished, "when the registry answers again, this finds out and finishes it: "+s.command(), fault.Join(err, s.save()),
 		"%s: the channel %s was written and could not be read back: prod may have moved", s.what(), s.channel())
 }
 
@@ -90,12 +90,12 @@ func (s *state) fail(ctx context.Context, err error) error {
 		if closing := s.abandon(ctx, err.Error(), store.Failed); closing != nil {
 			s.warn("%v", closing)
 			hint := cmp.Or(fault.HintOf(err), "the next operation of this service, or plimsoll audit sync, tries again")
-			return fault.New(fault.CodeOf(err), hint, errors.Join(err, closing), "%s: its record stays open", s.what())
+			return fault.New(fault.CodeOf(err), hint, fault.Join(err, closing), "%s: its record stays open", s.what())
 		}
 		return err
 	}
 	s.op.Problem = clean.Text(clean.Redact(err.Error()))
-	return fault.New(fault.CodeOf(err), cmp.Or(fault.HintOf(err), "run it again to go on where it stopped: "+s.command()), errors.Join(err, quietly(s.save())),
+	return fault.New(fault.CodeOf(err), cmp.Or(fault.HintOf(err), "run it again to go on where it stopped: "+s.command()), fault.Join(err, quietly(s.save())),
 		"%s: prod has not changed, and the operation stays open", s.what())
 }
 
@@ -124,7 +124,7 @@ func (s *state) abandon(ctx context.Context, why string, as store.OperationState
 	defer cancel()
 	if err := s.markAbandoned(ctx); err != nil {
 		s.op.Problem = clean.Text(clean.Redact(err.Error()))
-		return errors.Join(err, s.save())
+		return fault.Join(err, s.save())
 	}
 	return s.closeAs(as, why)
 }

@@ -92,7 +92,7 @@ func (s *state) attemptMove(ctx context.Context, again bool) error {
 	case err != nil && put == nil:
 		return fmt.Errorf("%w: the write was accepted, reading it back failed: %w", errUncertain, err)
 	case err != nil:
-		return fmt.Errorf("%w: %w", errUncertain, errors.Join(put, err))
+		return fmt.Errorf("%w: %w", errUncertain, fault.Join(put, err))
 	case channel == s.Target:
 		return nil
 	case put == nil:

@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"plimsoll/config/fault"
@@ -35,7 +34,7 @@ func (r *Runner) SettleDebts(ctx context.Context) ([]string, error) {
 		}
 		written = append(written, fmt.Sprintf("%s %s %s", op.Action, op.Service, d.Target))
 	}
-	return written, errors.Join(errs...)
+	return written, fault.Join(errs...)
 }
 
 // settle ends one operation that only owes.

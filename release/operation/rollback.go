@@ -2,11 +2,11 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
 
+	"plimsoll/config/fault"
 	"plimsoll/store"
 )
 
@@ -53,7 +53,7 @@ func lookBack(ctx context.Context, s *state) error {
 	if !s.Request.NoQuarantine {
 		s.Left = channel
 	}
-	return errors.Join(s.onTime(false), s.sortEarlier(channel))
+	return fault.Join(s.onTime(false), s.sortEarlier(channel))
 }
 
 // fetchTarget proves that prod still has the target before anything changes.

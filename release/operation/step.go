@@ -78,7 +78,7 @@ func (s *state) walk(ctx context.Context) error {
 			if st.phase < finishing {
 				return err
 			}
-			failed = errors.Join(failed, err)
+			failed = fault.Join(failed, err)
 		}
 	}
 	return failed
@@ -102,7 +102,7 @@ func (s *state) take(ctx context.Context, st step) error {
 		}
 	}
 	if done, err := st.isDone(ctx, s); err != nil || done {
-		return errors.Join(err, s.note(st, ended, "was done"))
+		return fault.Join(err, s.note(st, ended, "was done"))
 	}
 	if err := s.note(st, "started", ""); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *state) take(ctx context.Context, st step) error {
 		if ctx.Err() != nil && st.phase != moving {
 			err = context.Cause(ctx)
 		}
-		return errors.Join(err, quietly(s.note(st, "failed", err.Error())))
+		return fault.Join(err, quietly(s.note(st, "failed", err.Error())))
 	}
 	return s.note(st, ended, "")
 }
