@@ -36,8 +36,8 @@ fuzz: ## every fuzz target for FUZZTIME each
 	  done; done
 
 # Whole programs beside their peers take few long turns, starts many short ones, the rest what go test thinks right.
-RACES  := ^Benchmark(Copy|Promote|Refresh|Tags)$$$$
-STARTS := ^Benchmark(Start|FirstFrame)$$$$
+RACES  := ^Benchmark(Copy|Promote|Refresh|Tags)$$
+STARTS := ^Benchmark(Start|FirstFrame)$$
 
 bench: ## the figures of docs/benchmarks.md, with the peers beside ours; 15 minutes
 	$(GO) test -run '^$$' -bench '$(STARTS)' -benchtime 20x ./cli
