@@ -61,7 +61,7 @@ func (s *Store) explain(write bool, err error) error {
 	case corrupt(err):
 		return fault.New(fault.Failed, s.remedy(), fmt.Errorf("%w: %w", ErrCorrupt, err), "read the store %s", s.Path())
 	}
-	return fault.New(fault.Failed, "", err, "use the store %s", s.Path())
+	return fault.New(fault.Failed, "look at "+s.dir+", or set $PLIMSOLL_STATE to another directory", err, "use the store %s", s.Path())
 }
 
 // remedy is what to do with a damaged file.
