@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -37,6 +38,19 @@ func program(t *testing.T, io cli.IO, columns, rows int, args ...string) (*termi
 		<-ended
 	})
 	return tm, code
+}
+
+// ends waits until the program has ended well.
+func ends(t *testing.T, tm *terminaltest.Terminal, code <-chan int) {
+	t.Helper()
+	select {
+	case c := <-code:
+		if c != 0 {
+			t.Fatalf("the program ended with exit code %d", c)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the program does not end:\n%s", tm.Screen())
+	}
 }
 
 func short(d digest.Digest) string { return d.Encoded()[:12] }
@@ -78,9 +92,7 @@ func TestConsoleReleasesAndRollsBack(t *testing.T) {
 			tm.Types("h")
 			tm.Sees(t, "rollback", "promote", "the first", short(second))
 			tm.Types("q")
-			if c := <-code; c != 0 {
-				t.Fatalf("the console ended with exit code %d", c)
-			}
+			ends(t, tm, code)
 			if now := w.inProd(); now != first {
 				t.Fatalf("the console says rolled back, and prod has %s", now)
 			}
@@ -119,9 +131,7 @@ func TestConsoleOfTheDemo(t *testing.T) {
 	tm.Types("h")
 	tm.Sees(t, "release v1.41.0")
 	tm.Types("q")
-	if c := <-code; c != 0 {
-		t.Fatalf("the demo ended with exit code %d", c)
-	}
+	ends(t, tm, code)
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("the demo left %v (%v)", left, err)
 	}
