@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"plimsoll/config/fault"
@@ -70,7 +71,7 @@ const (
 // help and docs/keys.md.
 type binding struct {
 	action action
-	keys   []string // the first is what ui.keys replaces
+	keys   key.Binding // the first is what ui.keys replaces
 	places place
 	short  string // in the line of keys; "" is not shown there
 	help   string // in the help
@@ -79,38 +80,40 @@ type binding struct {
 	why func(d *data, s subject) string
 }
 
+func on(keys ...string) key.Binding { return key.NewBinding(key.WithKeys(keys...)) }
+
 // table makes the bindings, in order of weight: what does not fit into the
 // line of keys is dropped from the end. One function, because the table is the documentation.
 func table() []binding {
 	return []binding{
-		{action: actCancel, keys: []string{"c"}, places: onOperation, short: "cancel", help: "cancel the operation, as long as the channel has not moved", why: whyNotCancel},
-		{action: actDiff, keys: []string{"d"}, places: ofDigest, short: "diff", help: "what would change in prod", why: whyNotDiff},
-		{action: actApprove, keys: []string{"a"}, places: onCandidates | onDetail | onDiff, short: "approve", help: "sign off: approve or reject", danger: true, why: whyNotApprove},
-		{action: actPromote, keys: []string{"p"}, places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod", danger: true, why: whyNotPromote},
-		{action: actRollback, keys: []string{"b"}, places: ofService, short: "roll back", help: "roll prod back", danger: true, why: whyNotRollback},
-		{action: actHistory, keys: []string{"h"}, places: everywhere &^ (onHistory | onRecord), short: "history", help: "what was in prod, and who put it there"},
-		{action: actFilter, keys: []string{"/"}, places: lists, short: "filter", help: "filter the list; esc ends it"},
-		{action: actOpen, keys: []string{"enter"}, places: lists, short: "open", help: "open what is selected"},
-		{action: actRefresh, keys: []string{"r"}, places: everywhere, short: "refresh", help: "read again from the registries"},
-		{action: actDigest, keys: []string{"y"}, places: ofDigest | onOperation, short: "copy digest", help: "copy the digest", why: whyNoDigest},
-		{action: actReference, keys: []string{"Y"}, places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
-		{action: actQuarant, keys: []string{"x"}, places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
-		{action: actFinish, keys: []string{"f"}, places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
-		{action: actOperation, keys: []string{"o"}, places: everywhere &^ onOperation, help: "the running or latest promotion or rollback", why: whyNoOperation},
-		{action: actError, keys: []string{"e"}, places: everywhere, help: "the latest error in full, or what an earlier start left unfinished", why: whyNoError},
-		{action: actServices, keys: []string{"s"}, places: ofService, short: "services", help: "all services"},
-		{action: actNext, keys: []string{"tab"}, places: everywhere, help: "the next service"},
-		{action: actPrevious, keys: []string{"shift+tab"}, places: everywhere, help: "the previous service"},
-		{action: actNumber, keys: strings.Split("123456789", ""), places: everywhere, help: "the service with that number"},
-		{action: actBack, keys: []string{"esc"}, places: everywhere, help: "one step out: filter, message, screen; never quits"},
-		{action: actUp, keys: []string{"k", "up"}, places: everywhere, help: "up"},
-		{action: actDown, keys: []string{"j", "down"}, places: everywhere, help: "down"},
-		{action: actTop, keys: []string{"g", "home"}, places: everywhere, help: "to the top"},
-		{action: actBottom, keys: []string{"G", "end"}, places: everywhere, help: "to the bottom"},
-		{action: actPageUp, keys: []string{"ctrl+u", "pgup"}, places: everywhere, help: "a page up"},
-		{action: actPageDown, keys: []string{"ctrl+d", "pgdown"}, places: everywhere, help: "a page down"},
-		{action: actHelp, keys: []string{"?"}, places: everywhere, help: "all keys"},
-		{action: actQuit, keys: []string{"q", "ctrl+c"}, places: everywhere, help: "quit; asks only while something is being written"},
+		{action: actCancel, keys: on("c"), places: onOperation, short: "cancel", help: "cancel the operation, as long as the channel has not moved", why: whyNotCancel},
+		{action: actDiff, keys: on("d"), places: ofDigest, short: "diff", help: "what would change in prod", why: whyNotDiff},
+		{action: actApprove, keys: on("a"), places: onCandidates | onDetail | onDiff, short: "approve", help: "sign off: approve or reject", danger: true, why: whyNotApprove},
+		{action: actPromote, keys: on("p"), places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod", danger: true, why: whyNotPromote},
+		{action: actRollback, keys: on("b"), places: ofService, short: "roll back", help: "roll prod back", danger: true, why: whyNotRollback},
+		{action: actHistory, keys: on("h"), places: everywhere &^ (onHistory | onRecord), short: "history", help: "what was in prod, and who put it there"},
+		{action: actFilter, keys: on("/"), places: lists, short: "filter", help: "filter the list; esc ends it"},
+		{action: actOpen, keys: on("enter"), places: lists, short: "open", help: "open what is selected"},
+		{action: actRefresh, keys: on("r"), places: everywhere, short: "refresh", help: "read again from the registries"},
+		{action: actDigest, keys: on("y"), places: ofDigest | onOperation, short: "copy digest", help: "copy the digest", why: whyNoDigest},
+		{action: actReference, keys: on("Y"), places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
+		{action: actQuarant, keys: on("x"), places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
+		{action: actFinish, keys: on("f"), places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
+		{action: actOperation, keys: on("o"), places: everywhere &^ onOperation, help: "the running or latest promotion or rollback", why: whyNoOperation},
+		{action: actError, keys: on("e"), places: everywhere, help: "the latest error in full, or what an earlier start left unfinished", why: whyNoError},
+		{action: actServices, keys: on("s"), places: ofService, short: "services", help: "all services"},
+		{action: actNext, keys: on("tab"), places: everywhere, help: "the next service"},
+		{action: actPrevious, keys: on("shift+tab"), places: everywhere, help: "the previous service"},
+		{action: actNumber, keys: on(strings.Split("123456789", "")...), places: everywhere, help: "the service with that number"},
+		{action: actBack, keys: on("esc"), places: everywhere, help: "one step out: filter, message, screen; never quits"},
+		{action: actUp, keys: on("k", "up"), places: everywhere, help: "up"},
+		{action: actDown, keys: on("j", "down"), places: everywhere, help: "down"},
+		{action: actTop, keys: on("g", "home"), places: everywhere, help: "to the top"},
+		{action: actBottom, keys: on("G", "end"), places: everywhere, help: "to the bottom"},
+		{action: actPageUp, keys: on("ctrl+u", "pgup"), places: everywhere, help: "a page up"},
+		{action: actPageDown, keys: on("ctrl+d", "pgdown"), places: everywhere, help: "a page down"},
+		{action: actHelp, keys: on("?"), places: everywhere, help: "all keys"},
+		{action: actQuit, keys: on("q", "ctrl+c"), places: everywhere, help: "quit; asks only while something is being written"},
 	}
 }
 
@@ -129,29 +132,28 @@ func newKeymap(rebound map[string]string) (keymap, error) {
 		if i < 0 {
 			return nil, fault.New(fault.Usage, "the actions are: "+strings.Join(keys.actions(), ", "), nil, "ui.keys: there is no action %q", name)
 		}
-		key := rebound[name]
-		if err := allowed(keys[i], key); err != nil {
+		if err := allowed(keys[i], rebound[name]); err != nil {
 			return nil, err
 		}
-		keys[i].keys[0] = key
+		keys[i].keys.SetKeys(append([]string{rebound[name]}, keys[i].keys.Keys()[1:]...)...)
 	}
 	return keys, keys.conflict()
 }
 
-// allowed tells whether a person may put key on an action.
-func allowed(b binding, key string) error {
+// allowed tells whether a person may put a key on an action.
+func allowed(b binding, name string) error {
 	refuse := func(hint, format string, args ...any) error {
 		return fault.New(fault.Usage, hint, nil, "ui.keys: %s", fmt.Sprintf(format, args...))
 	}
 	switch {
 	case b.action == actNumber:
 		return refuse("leave service-number out", "the number keys cannot be moved")
-	case !keyName.MatchString(key):
-		return refuse("write one character, or a name such as tab, f5, ctrl+r", "%q (for %s) is no key", key, b.action)
-	case key == "esc" || key == "ctrl+c":
-		return refuse("esc always leads out and ctrl+c always quits; choose another key", "%s cannot be put on %s", b.action, key)
-	case b.danger && (key == "enter" || key == "y" || key == "space"):
-		return refuse("choose a key that confirms nothing", "%s writes, so it cannot be put on %s, which confirms", b.action, key)
+	case !keyName.MatchString(name):
+		return refuse("write one character, or a name such as tab, f5, ctrl+r", "%q (for %s) is no key", name, b.action)
+	case name == "esc" || name == "ctrl+c":
+		return refuse("esc always leads out and ctrl+c always quits; choose another key", "%s cannot be put on %s", b.action, name)
+	case b.danger && (name == "enter" || name == "y" || name == "space"):
+		return refuse("choose a key that confirms nothing", "%s writes, so it cannot be put on %s, which confirms", b.action, name)
 	}
 	return nil
 }
@@ -160,9 +162,9 @@ func allowed(b binding, key string) error {
 func (k keymap) conflict() error {
 	for i, a := range k {
 		for _, b := range k[:i] {
-			for _, key := range a.keys {
-				if a.places&b.places != 0 && slices.Contains(b.keys, key) {
-					return fault.New(fault.Usage, "give one of them another key under ui.keys", nil, "ui.keys: %s and %s are both on %s", b.action, a.action, key)
+			for _, name := range a.keys.Keys() {
+				if a.places&b.places != 0 && key.Matches(keystroke(name), b.keys) {
+					return fault.New(fault.Usage, "give one of them another key under ui.keys", nil, "ui.keys: %s and %s are both on %s", b.action, a.action, name)
 				}
 			}
 		}
@@ -180,12 +182,18 @@ func (k keymap) actions() []string {
 	return out
 }
 
+// keystroke is the name of a key as a thing that a binding is matched with.
+type keystroke string
+
+// String is the name.
+func (k keystroke) String() string { return string(k) }
+
 // find is the binding of a pressed key in a place. A keyboard with another
 // layout than Latin reports its Latin key beside the letter.
 func (k keymap) find(pressed tea.KeyPressMsg, at place) (binding, bool) {
-	for _, name := range []string{pressed.String(), pressed.Keystroke()} {
+	for _, name := range []keystroke{keystroke(pressed.String()), keystroke(pressed.Keystroke())} {
 		for _, b := range k {
-			if b.places&at != 0 && slices.Contains(b.keys, name) {
+			if b.places&at != 0 && key.Matches(name, b.keys) {
 				return b, true
 			}
 		}
@@ -216,23 +224,26 @@ func (b binding) disabled(d *data, s subject) string {
 }
 
 // label is how a key is written for people.
-func label(key string) string {
-	switch key {
+func label(name string) string {
+	switch name {
 	case "up":
 		return "↑"
 	case "down":
 		return "↓"
 	}
-	return key
+	return name
 }
+
+// first is the key in the line of keys.
+func (b binding) first() string { return label(b.keys.Keys()[0]) }
 
 func (b binding) labels() string {
 	if b.action == actNumber {
 		return "1…9"
 	}
 	var out []string
-	for _, key := range b.keys {
-		out = append(out, label(key))
+	for _, name := range b.keys.Keys() {
+		out = append(out, label(name))
 	}
 	return strings.Join(out, " ")
 }

@@ -32,10 +32,10 @@ func TestTheTableOfKeysIsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range keys {
-		if b.help == "" || b.places == 0 || len(b.keys) == 0 {
+		if b.help == "" || b.places == 0 || len(b.keys.Keys()) == 0 {
 			t.Errorf("%s is incomplete: %+v", b.action, b)
 		}
-		for _, key := range b.keys {
+		for _, key := range b.keys.Keys() {
 			if !keyName.MatchString(key) {
 				t.Errorf("%s is on %q, which is no key", b.action, key)
 			}

@@ -128,9 +128,9 @@ func keyLine(d *data, s screen, keys keymap, st *styles, w int) string {
 		if b.short == "" || b.places&s.place() == 0 {
 			continue
 		}
-		item := " " + st.paint(strong, label(b.keys[0])) + " " + b.short + " "
+		item := " " + st.paint(strong, b.first()) + " " + b.short + " "
 		if b.disabled(d, sub) != "" {
-			item = st.paint(faint, fmt.Sprintf("(%s %s)", label(b.keys[0]), b.short))
+			item = st.paint(faint, fmt.Sprintf("(%s %s)", b.first(), b.short))
 		}
 		if width(out)+width(item) > room {
 			break

@@ -2,8 +2,9 @@ package ui
 
 import (
 	"fmt"
+	"image/color"
 
-	"github.com/charmbracelet/x/ansi"
+	"charm.land/lipgloss/v2"
 
 	"plimsoll/config/fault"
 )
@@ -25,7 +26,10 @@ const (
 
 // styles is one theme: a look for each tone, from the sixteen colours that
 // the terminal's own palette defines, so that they fit its background.
-type styles [tones]ansi.Style
+type styles struct {
+	looks  [tones]lipgloss.Style
+	chosen [tones]lipgloss.Style // the same in the selected row
+}
 
 // theme names a set of styles.
 type theme string
@@ -51,33 +55,47 @@ func parseTheme(name string) (theme, error) {
 
 // stylesOf makes the styles of a theme.
 func stylesOf(t theme, dark bool) styles {
-	s := styles{strong: ansi.NewStyle().Bold(), prod: ansi.NewStyle().Bold()}
-	if t == themePlain {
-		return s
+	// Inline, because what is painted is a part of a line, which must not be
+	// padded or wrapped; tabs were cleaned away before.
+	base := lipgloss.NewStyle().Inline(true)
+	var s styles
+	for t := range s.looks {
+		s.looks[t] = base
 	}
-	s[faint] = ansi.NewStyle().Faint()
-	colours := [tones]ansi.BasicColor{good: ansi.Green, bad: ansi.Red, warn: ansi.Magenta, prod: ansi.Blue}
-	if t == themeDark || t == themeAuto && dark {
-		colours = [tones]ansi.BasicColor{good: ansi.BrightGreen, bad: ansi.BrightRed, warn: ansi.BrightYellow, prod: ansi.BrightCyan}
+	s.looks[strong], s.looks[prod] = base.Bold(true), base.Bold(true)
+	if t != themePlain {
+		s.colour(t == themeDark || t == themeAuto && dark)
 	}
-	for _, t := range []tone{good, bad, warn, prod} {
-		s[t] = s[t].ForegroundColor(colours[t])
+	for t, look := range s.looks {
+		s.chosen[t] = look.Reverse(true)
 	}
 	return s
 }
 
+// colour gives the tones their colours.
+func (s *styles) colour(dark bool) {
+	colours := map[tone]color.Color{good: lipgloss.Green, bad: lipgloss.Red, warn: lipgloss.Magenta, prod: lipgloss.Blue}
+	if dark {
+		colours = map[tone]color.Color{good: lipgloss.BrightGreen, bad: lipgloss.BrightRed, warn: lipgloss.BrightYellow, prod: lipgloss.BrightCyan}
+	}
+	s.looks[faint] = s.looks[faint].Faint(true)
+	for t, c := range colours {
+		s.looks[t] = s.looks[t].Foreground(c)
+	}
+}
+
 // paint gives text its look.
 func (s *styles) paint(t tone, text string) string {
-	if text == "" || len(s[t]) == 0 {
+	if text == "" || t == plain {
 		return text
 	}
-	return s[t].Styled(text)
+	return s.looks[t].Render(text)
 }
 
 // selected gives text its look in the selected row. Reverse is part of every
 // cell, because the end of a cell's colour ends the row's look with it.
 func (s *styles) selected(t tone, text string) string {
-	return append(ansi.Style{}, s[t]...).Reverse(true).Styled(text)
+	return s.chosen[t].Render(text)
 }
 
 // span is text with one tone.
