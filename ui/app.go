@@ -5,7 +5,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"plimsoll/release"
 	"plimsoll/release/diff"
@@ -150,7 +149,7 @@ func (m *model) content() string {
 		return ""
 	}
 	if tooSmall(at.w, at.h) {
-		return ansi.Truncate("too small: Plimsoll needs 60×15", at.w, "")
+		return tiny(at)
 	}
 	out := m.screenful()
 	if m.dialog != nil {

@@ -25,3 +25,8 @@ func joined(lines []string, w int) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// tiny is what a window too small for any screen shows, as much as fits.
+func tiny(at extent) string {
+	return joined(clipped(ansi.Wordwrap("too small: Plimsoll needs 60×15", at.w, ""), at.h), at.w)
+}
