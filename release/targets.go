@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,12 +35,35 @@ func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 	if err != nil && len(targets) == 0 {
 		return nil, err
 	}
+	d.call(p, targets)
 	d.presence(ctx, p, targets[:min(presenceLimit, len(targets))])
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("look for the rollback targets of %s: %w", service, err)
 	}
 	_ = d.Store.PutSnapshot(targetsKind, service, targets) // only a cache
 	return targets, nil
+}
+
+// call gives targets the names that people know: the tags that they have in
+// staging, as the listing saw them last, then those of the record. The channel
+// is none: it names what is in prod now, and that is no target.
+func (d *Desk) call(p place, targets []Target) {
+	known := d.remember(p).Tags
+	for i, t := range targets {
+		var names []string
+		for tag, n := range known {
+			if n.Digest == t.Digest {
+				names = append(names, tag)
+			}
+		}
+		slices.SortFunc(names, func(a, b string) int { return compareTags(b, a) })
+		for _, tag := range t.Tags {
+			if tag != p.Channel && !slices.Contains(names, tag) {
+				names = append(names, tag)
+			}
+		}
+		targets[i].Tags = names
+	}
 }
 
 // SnapshotTargets is what Targets found last on this machine; false if it
