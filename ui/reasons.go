@@ -137,6 +137,15 @@ func whyNoError(d *data, _ subject) string {
 
 // verdictLine is a candidate's verdict with what is behind it, in one line.
 func verdictLine(c release.Candidate) string {
+	out := verdictWords(c)
+	if slices.Contains([]gates.State{gates.Ready, gates.Blocked}, c.Verdict) && c.Error == "" && len(c.Bigger) > 0 {
+		out += ", a bigger change: " + strings.Join(c.Bigger, "; ")
+	}
+	return out
+}
+
+// verdictWords is the verdict with what stands in the way.
+func verdictWords(c release.Candidate) string {
 	if c.Error != "" {
 		return "error: " + c.Error
 	}
@@ -153,9 +162,6 @@ func verdictLine(c release.Candidate) string {
 	}
 	if len(why) > 0 {
 		out += ": " + strings.Join(why, "; ")
-	}
-	if slices.Contains([]gates.State{gates.Ready, gates.Blocked}, c.Verdict) && len(c.Bigger) > 0 {
-		out += ", a bigger change: " + strings.Join(c.Bigger, "; ")
 	}
 	return out
 }

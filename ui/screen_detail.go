@@ -61,11 +61,11 @@ func detailLines(d *data, service string, dg digest.Digest, brief bool) []line {
 		}
 		return []line{nil, say(warn, "  %s is no longer among the candidates of %s", short(dg), service), digestLine("digest", string(dg))}
 	}
-	state := line{{"  " + string(c.Verdict), stateTone(c)}}
+	lines := []line{{{"  " + verdictWords(c), stateTone(c)}}}
 	if len(c.Bigger) > 0 {
-		state = append(state, span{"  a bigger change: " + strings.Join(c.Bigger, "; "), plain})
+		lines = append(lines, say(plain, "  a bigger change: %s", strings.Join(c.Bigger, "; ")))
 	}
-	lines := []line{state, digestLine("digest", string(c.Digest)), field("tags", orDash(strings.Join(c.Tags, " ")))}
+	lines = append(lines, digestLine("digest", string(c.Digest)), field("tags", orDash(strings.Join(c.Tags, " "))))
 	lines = append(lines, imageLines(d, c)...)
 	if c.Error != "" {
 		lines = append(lines, nil, say(bad, "  ? it could not be read: %s", c.Error))

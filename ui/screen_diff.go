@@ -102,8 +102,20 @@ func diffLines(v diff.Diff) []line {
 	lines = append(lines, section("configuration", changeLines(v.Config))...)
 	lines = append(lines, section("platforms", addedRemoved(v.Platforms.Added, v.Platforms.Removed, nil))...)
 	lines = append(lines, section("layers", layerLines(v.Layers))...)
-	lines = append(lines, section("packages", addedRemoved(v.Packages.Added, v.Packages.Removed, v.Packages.Changed))...)
-	return append(lines, section("files", addedRemoved(v.Files.Added, v.Files.Removed, v.Files.Modified))...)
+	return append(lines, insideLines(v)...)
+}
+
+// insideLines are packages and files, if they were compared: that nothing was
+// looked at must not read as no change.
+func insideLines(v diff.Diff) []line {
+	var lines []line
+	if p := addedRemoved(v.Packages.Added, v.Packages.Removed, v.Packages.Changed); len(p) > 0 {
+		lines = append(lines, section("packages", p)...)
+	}
+	if f := addedRemoved(v.Files.Added, v.Files.Removed, v.Files.Modified); len(f) > 0 {
+		lines = append(lines, section("files", f)...)
+	}
+	return lines
 }
 
 func signed(n int64) string {
