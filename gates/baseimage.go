@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"plimsoll/gates/evidence"
 )
@@ -199,13 +198,8 @@ func unpinned(platform string, b Base) string {
 
 // baseSummary is the gate in one line.
 func baseSummary(status Status, decided []ruling, missing []string) string {
-	switch {
-	case status == Missing && len(missing) == len(decided):
-		return "none"
-	case status == Missing:
-		return "no " + strings.Join(missing, ", ")
-	case status == Error:
-		return "evidence gone"
+	if s := unprovenSummary(status, decided, missing); s != "" {
+		return s
 	}
 	worst := ruling{status: Off}
 	for _, r := range decided {

@@ -106,6 +106,20 @@ func platformName(p Platform) string {
 	return p.Name
 }
 
+// unprovenSummary is a gate in one line if evidence for a platform is missing or
+// gone, else "".
+func unprovenSummary(status Status, decided []ruling, missing []string) string {
+	switch {
+	case status == Missing && len(missing) == len(decided):
+		return "none"
+	case status == Missing:
+		return "no " + strings.Join(missing, ", ")
+	case status == Error:
+		return "evidence gone"
+	}
+	return ""
+}
+
 // decidePlatforms picks what decides for each platform that has to be covered.
 // key takes the platform's name out of a ruling's key.
 func (e *evaluation) decidePlatforms(rulings []ruling, key func(string) string, what string) (decided []ruling, missing []string) {

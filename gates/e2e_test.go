@@ -11,6 +11,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 )
 
 // e2eWorld asks for two fresh suites.
@@ -147,10 +148,7 @@ func TestAttestationsOfCosign2Count(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := evidence.SignEnvelope(t.Context(), w.signers[ci], statement)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := evidencetest.Envelope(t, w.signers[ci], statement)
 	w.add(evidence.Item{Subject: candidate, Manifest: digest.FromString("att"), Layer: digest.FromBytes(raw), Form: evidence.DSSE, Raw: raw})
 	w.expect(gates.E2E, gates.Pass)
 }

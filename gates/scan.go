@@ -187,13 +187,8 @@ func (e *evaluation) excuse(f report.Finding, p Platform, x *exceptions) (string
 
 // scanSummary is the gate in one line: findings by severity, without those that OpenVEX excuses.
 func scanSummary(status Status, decided []ruling, missing []string, scans []scanned, x *exceptions) string {
-	switch {
-	case status == Missing && len(missing) == len(decided):
-		return "none"
-	case status == Missing:
-		return "no " + strings.Join(missing, ", ")
-	case status == Error:
-		return "evidence gone"
+	if s := unprovenSummary(status, decided, missing); s != "" {
+		return s
 	}
 	var all []report.Finding
 	for _, r := range decided {

@@ -1,9 +1,6 @@
 package gates_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +14,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/gates/report"
 )
 
@@ -49,14 +47,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, signers: map[string]evidence.Signer{}}
 	keys := map[string]config.Key{}
 	for _, name := range []string{ci, scanner, mallory, ann, bob} {
-		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.signers[name], err = evidence.NewSigner(private); err != nil {
-			t.Fatal(err)
-		}
-		keys[name] = config.Key{Public: private.Public()}
+		w.signers[name], keys[name] = evidencetest.Signer(t)
 	}
 	w.policy = gates.Policy{
 		Service: config.Service{Name: "chat-api", Staging: "staging.example.com/chat-api", Prod: "prod.example.com/chat-api", Channel: "live"},

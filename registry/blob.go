@@ -41,23 +41,33 @@ func (c *Client) HasBlob(ctx context.Context, repo Repository, dg digest.Digest)
 	if err := dg.Validate(); err != nil {
 		return false, fmt.Errorf("look for a blob in %s: %w", repo, err)
 	}
+	there, _, err := c.headBlob(ctx, repo, dg)
+	return there, err
+}
+
+// headBlob tells whether the repository has the blob, and its bytes, -1 if the
+// answer does not say.
+func (c *Client) headBlob(ctx context.Context, repo Repository, dg digest.Digest) (there bool, size int64, err error) {
 	req, err := request(ctx, http.MethodHead, c.url(repo, "blobs/"+dg.String()), nil)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	resp, err := c.exchange(ctx, pull(repo), req, AnswerTimeout)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	switch {
+	case resp.StatusCode == http.StatusOK && resp.ContentLength > 0:
+		discard(resp)
+		return true, resp.ContentLength, nil
 	case resp.StatusCode == http.StatusOK || redirects(resp.StatusCode): // it is there, or its bytes are elsewhere
 		discard(resp)
-		return true, nil
+		return true, -1, nil
 	case resp.StatusCode == http.StatusNotFound:
 		discard(resp)
-		return false, nil
+		return false, 0, nil
 	}
-	return false, c.failed(pull(repo), resp)
+	return false, 0, c.failed(pull(repo), resp)
 }
 
 // emptyBlob is `{}`, the configuration of every artifact (image

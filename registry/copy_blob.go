@@ -83,29 +83,11 @@ func (c *copier) ask(ctx context.Context, d ocispec.Descriptor) (bool, error) {
 
 // holds tells whether the repository has the blob, in the size that it must have.
 func (c *Client) holds(ctx context.Context, repo Repository, d ocispec.Descriptor) (bool, error) {
-	req, err := request(ctx, http.MethodHead, c.url(repo, "blobs/"+d.Digest.String()), nil)
-	if err != nil {
-		return false, err
+	there, size, err := c.headBlob(ctx, repo, d.Digest)
+	if there && size >= 0 && size != d.Size {
+		return false, fmt.Errorf("%s has it with %d bytes: %w", repo, size, ErrMismatch)
 	}
-	resp, err := c.exchange(ctx, pull(repo), req, AnswerTimeout)
-	if err != nil {
-		return false, err
-	}
-	switch {
-	case resp.StatusCode == http.StatusOK:
-		discard(resp)
-		if resp.ContentLength > 0 && resp.ContentLength != d.Size {
-			return false, fmt.Errorf("%s has it with %d bytes: %w", repo, resp.ContentLength, ErrMismatch)
-		}
-		return true, nil
-	case redirects(resp.StatusCode): // its bytes are elsewhere
-		discard(resp)
-		return true, nil
-	case resp.StatusCode == http.StatusNotFound:
-		discard(resp)
-		return false, nil
-	}
-	return false, c.failed(pull(repo), resp)
+	return there, err
 }
 
 // mount asks Target's registry to take the blob over from Source, if that lies on the same host.

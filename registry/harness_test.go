@@ -66,21 +66,20 @@ func serve(t testing.TB, h http.Handler) (host string) {
 // start serves a registry behind wrappers.
 func start(t testing.TB, wraps ...wrap) (host string) {
 	t.Helper()
-	h := olaregHandler(t, true)
-	for _, w := range wraps {
-		h = w(h)
-	}
-	return serve(t, h)
+	return serve(t, wrapped(olaregHandler(t, true), wraps))
 }
 
 // startPlain serves a registry without the referrers API.
 func startPlain(t testing.TB, wraps ...wrap) (host string) {
 	t.Helper()
-	h := olaregHandler(t, false)
+	return serve(t, wrapped(olaregHandler(t, false), wraps))
+}
+
+func wrapped(h http.Handler, wraps []wrap) http.Handler {
 	for _, w := range wraps {
 		h = w(h)
 	}
-	return serve(t, h)
+	return h
 }
 
 // record is one request that a client traced.

@@ -2,11 +2,6 @@ package release_test
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,6 +18,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 	"plimsoll/release"
@@ -40,19 +36,9 @@ type person struct {
 
 func newPerson(t testing.TB, id string) person {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := evidence.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return person{id, signer, config.Key{Path: id + ".pub", SPKI: spki, Public: crypto.PublicKey(&private.PublicKey)}}
+	signer, key := evidencetest.Signer(t)
+	key.Path = id + ".pub"
+	return person{id, signer, key}
 }
 
 func (p person) group(name string) config.Group {

@@ -100,17 +100,6 @@ func entryOf(p place, chain ledger.Chain, r ledger.Record) Entry {
 	return e
 }
 
-// done is what the audit chain says about a finished operation.
-type done struct {
-	Operation string         `json:"operation"`
-	Digest    digest.Digest  `json:"digest"`
-	Previous  *digest.Digest `json:"previous"`
-	Record    *digest.Digest `json:"record"`
-	Reason    string         `json:"reason"`
-	Seconds   float64        `json:"seconds"`
-	Tags      []string       `json:"tags"`
-}
-
 // unwritten are the operations of this machine whose record the ledger does
 // not have: it was down, or somebody took the record away.
 func (d *Desk) unwritten(p place, written []Entry) ([]Entry, error) {
@@ -149,7 +138,7 @@ func (d *Desk) unwritten(p place, written []Entry) ([]Entry, error) {
 // localEntry is an entry of the audit chain that tells of an operation, with
 // the operation's id.
 func localEntry(a store.AuditEntry) (string, Entry, bool) {
-	var data done
+	var data operation.AuditData
 	if !slices.Contains([]string{operation.ActionPromote, operation.ActionRollback, operation.ActionAdopt}, a.Action) ||
 		json.Unmarshal(a.Data, &data) != nil || data.Digest.Validate() != nil {
 		return "", Entry{}, false

@@ -14,6 +14,7 @@ import (
 	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 	"plimsoll/release"
@@ -125,10 +126,7 @@ func (w *world) attTag(about digest.Digest, predicate any) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	envelope, err := evidence.SignEnvelope(w.t.Context(), w.ci.signer, statement)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	envelope := evidencetest.Envelope(w.t, w.ci.signer, statement)
 	built, err := embedded.Artifact("", evidence.DSSEMediaType, envelope, nil, nil)
 	if err == nil {
 		err = built.Push(w.t.Context(), w.writer, w.staging, registry.Fallback(about)+".att")

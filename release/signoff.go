@@ -105,12 +105,9 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 		return SignOff{}, fault.New(fault.Usage, "ask for your public key to be added under trust: {…: {people: {your id: key}}}, or use another key", nil,
 			"your key is no person of %s, so a sign-off with it would count for nothing", list(groups))
 	}
-	now := d.Now().UTC().Truncate(time.Second)
-	predicate := evidence.SignOffPredicate{
-		Decision: r.Decision, Reviewer: evidence.Identity{ID: id}, Service: p.Name, From: p.Staging, To: p.channel(),
-		Prod: evidence.Pointer{Digest: prod}, Policy: evidence.Pointer{Digest: digest.Digest(p.policy.Digest())},
-		Comment: r.Comment, DecidedOn: now, ExpiresOn: r.Expires,
-	}
+	now := d.Now()
+	predicate := gates.NewSignOff(p.policy, prod, r.Decision, id, r.Comment, now)
+	predicate.ExpiresOn = r.Expires
 	made, err := d.attach(ctx, key, p.staging, sub.descriptor(), evidence.SignOff, predicate)
 	if err != nil {
 		return SignOff{}, err
@@ -121,7 +118,7 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 		"evidence": made, "comment": r.Comment,
 	})
 	if r.Decision != evidence.Approved {
-		err = d.rememberNegatives([]gates.Negative{{Gate: gates.SignOff, Subject: sub.Digest, Evidence: made, Key: id, At: now, Reason: negativeReason(r, id)}})
+		err = d.rememberNegatives([]gates.Negative{{Gate: gates.SignOff, Subject: sub.Digest, Evidence: made, Key: id, At: predicate.DecidedOn, Reason: negativeReason(r, id)}})
 	}
 	if err != nil {
 		out.Warning = "it is not remembered on this machine: " + err.Error()

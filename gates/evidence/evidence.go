@@ -28,7 +28,6 @@ const (
 	Promotion  = "urn:plimsoll:promotion:v1"
 	Completion = "urn:plimsoll:completion:v1"
 	Quarantine = "urn:plimsoll:quarantine:v1"
-	PolicyType = "urn:plimsoll:policy:v1"
 
 	// FinishedOn is the extension field with the time of a test result, which has none of its own.
 	FinishedOn = "urn:plimsoll:finished-on"

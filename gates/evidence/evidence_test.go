@@ -18,6 +18,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 )
 
 var (
@@ -28,15 +29,8 @@ var (
 // newKey is a fresh P-256 key and a group that trusts it.
 func newKey(t testing.TB, name string) (evidence.Signer, config.Group) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := evidence.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, config.Group{Name: name, Keys: []config.Key{{Public: signer.Public()}}}
+	signer, key := evidencetest.Signer(t)
+	return signer, config.Group{Name: name, Keys: []config.Key{key}}
 }
 
 // testStatement is a passed test result about d.
@@ -168,10 +162,7 @@ func TestPersonWinsOverPlainKey(t *testing.T) {
 func TestWhatCannotBeVerifiedHereSaysWhy(t *testing.T) {
 	signer, group := newKey(t, "ci")
 	good := string(signed(t, signer, testStatement(t, image)).Raw)
-	envelope, err := evidence.SignEnvelope(t.Context(), signer, testStatement(t, image))
-	if err != nil {
-		t.Fatal(err)
-	}
+	envelope := evidencetest.Envelope(t, signer, testStatement(t, image))
 	sig := good[strings.Index(good, `{"sig"`) : strings.Index(good, `}]`)+1]
 	cases := []struct {
 		name, raw string
@@ -206,7 +197,7 @@ func TestWhatCannotBeVerifiedHereSaysWhy(t *testing.T) {
 			}
 		})
 	}
-	_, err = evidence.Verify(evidence.Item{Form: evidence.Bundle, Problem: "the registry timed out"}, group, now)
+	_, err := evidence.Verify(evidence.Item{Form: evidence.Bundle, Problem: "the registry timed out"}, group, now)
 	if !errors.Is(err, evidence.ErrUnreadable) || !strings.Contains(err.Error(), "timed out") {
 		t.Errorf("unreadable gave %v", err)
 	}

@@ -71,16 +71,6 @@ func Sign(ctx context.Context, s Signer, statement []byte) ([]byte, error) {
 	return encoded(b)
 }
 
-// SignEnvelope signs a statement and returns a bare DSSE envelope, as the
-// layers of cosign v2's .att tag hold it.
-func SignEnvelope(ctx context.Context, s Signer, statement []byte) ([]byte, error) {
-	envelope, err := seal(ctx, s, statement)
-	if err != nil {
-		return nil, err
-	}
-	return encoded(envelope)
-}
-
 // seal signs what DSSE says is to be signed. A statement that our own reader
 // would refuse is not signed.
 func seal(ctx context.Context, s Signer, statement []byte) (dsseSignature, error) {

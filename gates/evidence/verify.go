@@ -154,24 +154,3 @@ func (s Statement) About(d digest.Digest) bool {
 	}
 	return false
 }
-
-// PredicateOf is the predicate type that item claims, without any
-// verification: for display only. It is the annotation where there is one.
-func PredicateOf(item Item) string {
-	if item.PredicateType != "" {
-		return item.PredicateType
-	}
-	payload := item.Raw
-	if item.Form != BuildKit {
-		e, err := Open(item)
-		if err != nil {
-			return ""
-		}
-		payload = e.payload
-	}
-	s, err := ParseStatement(payload)
-	if err != nil {
-		return ""
-	}
-	return s.PredicateType
-}

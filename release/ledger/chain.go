@@ -115,6 +115,19 @@ func (c Chain) At(at time.Time) *Record {
 	return best
 }
 
+// Rival is another record of r's number, or a later one, whose author did not
+// know that r's would move the channel; nil if r is the newest alone. One that
+// was abandoned or that nobody trusted signed is none. Read the ledger again and
+// ask right before the channel moves; who finds one abandons r.
+func (c Chain) Rival(r Record) *Record {
+	for _, other := range c.Records {
+		if other.counts() && other.Digest != r.Digest && other.Number >= r.Number {
+			return &other
+		}
+	}
+	return nil
+}
+
 // Find is the record with that manifest digest, nil if there is none.
 func (c Chain) Find(manifest digest.Digest) *Record {
 	for _, r := range c.Records {

@@ -11,13 +11,13 @@
 //
 //	Read:   tag list ─► manifests and bundles that are not known yet ─► signatures of the
 //	        records groups ─► statement, tag, repository and channel agree ─► Chain
-//	Append: tag list ─► next number ─► sign ─► blobs, then the manifest under its tag
+//	Write:  tag list ─► next number ─► sign ─► blobs, then the manifest under its tag
 //
 // Entries are never overwritten and never believed without a signature:
 // whoever can write to the repository can add entries that count for nothing,
 // and take entries away, which is noticed by the gap and by who saw them
 // before. OCI has no conditional write, so two machines may take one number:
-// both entries stay, and Rival finds the other one before the channel moves.
+// both entries stay, and Chain.Rival finds the other one before the channel moves.
 //
 //	ledger.go      Ledger, what it asks of a registry and of a cache
 //	tag.go         names of entries
@@ -28,6 +28,5 @@
 //	chain.go       Chain and its answers
 //	quarantine.go  quarantines, their lifts, what they match
 //	problems.go    gaps, forks, what was taken away
-//	write.go       Draft, Publish, Append, Complete, Abandon, Quarantine
-//	rival.go       the other entry of a number
+//	write.go       Draft, Publish, Complete, Abandon, Quarantine
 package ledger

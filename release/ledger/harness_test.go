@@ -2,9 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,6 +15,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 	"plimsoll/registry/registrytest"
@@ -58,10 +56,7 @@ func newWorld(t testing.TB) *world {
 
 func signer(t testing.TB) evidence.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	s, err := evidence.NewSigner(key)
-	must(t, err)
+	s, _ := evidencetest.Signer(t)
 	return s
 }
 
@@ -134,9 +129,28 @@ func (w *world) rollback(to, previous string, minute int) evidence.PromotionPred
 
 func (l *laptop) append(p evidence.PromotionPredicate) Record {
 	l.w.t.Helper()
-	r, err := l.Append(context.Background(), l.signer, p)
+	r, err := appendTo(l.Ledger, l.signer, p)
 	must(l.w.t, err)
 	return r
+}
+
+// appendTo writes a record at once, as who has no journal.
+func appendTo(l *Ledger, s evidence.Signer, p evidence.PromotionPredicate) (Record, error) {
+	d, r, err := l.Draft(context.Background(), s, p)
+	if err == nil {
+		err = l.Publish(context.Background(), d)
+	}
+	return r, err
+}
+
+// bothDraft is two laptops that take the next number at once.
+func (w *world) bothDraft(one, two *laptop) (d1, d2 Draft, r1, r2 Record) {
+	w.t.Helper()
+	d1, r1, err := one.Draft(context.Background(), w.owner, w.promotion("a", "", 0))
+	must(w.t, err)
+	d2, r2, err = two.Draft(context.Background(), w.owner, w.promotion("b", "", 0))
+	must(w.t, err)
+	return d1, d2, r1, r2
 }
 
 func (l *laptop) complete(r Record, minute int) {

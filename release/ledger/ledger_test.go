@@ -391,7 +391,7 @@ func TestRemovedEntriesAreNoticed(t *testing.T) {
 		t.Error("removing a quarantine that was seen unblocked it")
 	}
 	w.remove(l.read().Head.Tag) // the newest: a number that was seen is not given out again
-	if next, err := witness.Append(context.Background(), w.owner, w.rollback("a", "c", 40)); err != nil || next.Number != 4 {
+	if next, err := appendTo(witness.Ledger, w.owner, w.rollback("a", "c", 40)); err != nil || next.Number != 4 {
 		t.Errorf("%d %v", next.Number, err)
 	}
 }
@@ -446,7 +446,7 @@ func TestUnreachableLedgerGivesHistoryAndErrorTogether(t *testing.T) {
 	if err == nil || len(cold.Records) != 0 {
 		t.Errorf("%d records, %v", len(cold.Records), err)
 	}
-	if _, err := l.Append(context.Background(), w.owner, w.rollback("a", "b", 30)); fault.CodeOf(err) != fault.Refused {
+	if _, err := appendTo(l.Ledger, w.owner, w.rollback("a", "b", 30)); fault.CodeOf(err) != fault.Refused {
 		t.Errorf("append: %v", err)
 	}
 }
@@ -496,7 +496,7 @@ func TestLedgerThatWasEmptiedIsWrittenAgain(t *testing.T) {
 	l.promote("a", "", 0)
 	again := registry.Repository{Host: w.repo.Host, Path: "another"} // as after a restore: known here, not there
 	moved := New(l.registry, again, renamed{l.cache, w.repo.String()}).Trusting(w.groups)
-	if r, err := moved.Append(context.Background(), w.owner, w.rollback("b", "a", 10)); err != nil || r.Number != 2 {
+	if r, err := appendTo(moved, w.owner, w.rollback("b", "a", 10)); err != nil || r.Number != 2 {
 		t.Errorf("%d %v", r.Number, err)
 	}
 }
@@ -531,7 +531,7 @@ func TestNumbersThatAreUsedUpAreAClearError(t *testing.T) {
 	l := w.laptop()
 	a := l.promote("a", "", 0)
 	w.retag(a.Tag, "live-99999999-00000000")
-	_, err := l.Append(context.Background(), w.owner, w.rollback("a", "", 10))
+	_, err := appendTo(l.Ledger, w.owner, w.rollback("a", "", 10))
 	if err == nil || !strings.Contains(err.Error(), "99999999") || fault.HintOf(err) == "" {
 		t.Errorf("%v; hint %q", err, fault.HintOf(err))
 	}
@@ -541,30 +541,27 @@ func TestTwoLaptopsOneNumberBothFindTheOther(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.laptop(), w.laptop()
 	ctx := context.Background()
-	d1, r1, err := one.Draft(ctx, w.owner, w.promotion("a", "", 0))
-	must(t, err)
-	d2, r2, err := two.Draft(ctx, w.owner, w.promotion("b", "", 0))
-	must(t, err)
+	d1, d2, r1, r2 := w.bothDraft(one, two)
 	if r1.Number != r2.Number {
 		t.Fatal("the test wants one number")
 	}
 	must(t, one.Publish(ctx, d1))
-	if other, err := one.Rival(ctx, r1); err != nil || other != nil {
-		t.Fatalf("a rival before there is one: %v %v", other, err)
+	if other := one.read().Rival(r1); other != nil {
+		t.Fatalf("a rival before there is one: %v", other)
 	}
 	must(t, two.Publish(ctx, d2))
 	for _, side := range []struct {
 		l           *laptop
 		mine, other Record
 	}{{one, r1, r2}, {two, r2, r1}} {
-		other, err := side.l.Rival(ctx, side.mine)
-		if err != nil || other == nil || other.Digest != side.other.Digest {
-			t.Errorf("rival of %s: %+v %v", side.mine.Tag, other, err)
+		other := side.l.read().Rival(side.mine)
+		if other == nil || other.Digest != side.other.Digest {
+			t.Errorf("rival of %s: %+v", side.mine.Tag, other)
 		}
 	}
 	must(t, two.Abandon(ctx, w.owner, r2, evidence.CompletionPredicate{Reason: "another was faster", FinishedOn: minutes(1)}))
-	if other, err := one.Rival(ctx, r1); err != nil || other != nil {
-		t.Errorf("an abandoned rival still counts: %+v %v", other, err)
+	if other := one.read().Rival(r1); other != nil {
+		t.Errorf("an abandoned rival still counts: %+v", other)
 	}
 	one.complete(r1, 2)
 	c := w.laptop().read()
@@ -576,19 +573,11 @@ func TestTwoLaptopsOneNumberBothFindTheOther(t *testing.T) {
 func TestForgedRivalStopsNobody(t *testing.T) {
 	w := newWorld(t)
 	l := w.laptop()
-	r := l.append(w.promotion("a", "", 0))
 	bad := l.append(w.promotion("seed", "", 0)) // something to lie with
-	w.retag(bad.Tag, "live-00000001-12345678")
-	if other, err := l.Rival(context.Background(), r); err != nil || other != nil {
-		t.Errorf("%+v %v", other, err)
-	}
-	careful := New(registrytest.Client(t), w.repo, nil) // trusts nobody: everything is a rival
-	if other, err := careful.Rival(context.Background(), r); err != nil || other == nil {
-		t.Errorf("%+v %v", other, err)
-	}
-	w.remove(r.Tag)
-	if _, err := l.Rival(context.Background(), r); err == nil || !strings.Contains(err.Error(), "removed") {
-		t.Errorf("our own record is gone: %v", err)
+	r := l.append(w.promotion("a", "", 0))
+	w.retag(bad.Tag, "live-00000002-12345678")
+	if other := l.read().Rival(r); other != nil {
+		t.Errorf("%+v", other)
 	}
 }
 
@@ -596,10 +585,7 @@ func TestTwoThatBothMovedAreAFork(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.laptop(), w.laptop()
 	ctx := context.Background()
-	d1, r1, err := one.Draft(ctx, w.owner, w.promotion("a", "", 0))
-	must(t, err)
-	d2, r2, err := two.Draft(ctx, w.owner, w.promotion("b", "", 0))
-	must(t, err)
+	d1, d2, r1, r2 := w.bothDraft(one, two)
 	must(t, errors.Join(one.Publish(ctx, d1), two.Publish(ctx, d2)))
 	one.complete(r1, 1)
 	two.complete(r2, 2)
@@ -685,12 +671,12 @@ func (p *writer) step(ctx context.Context) error {
 		p.out, p.published = true, append(p.published, *p.open)
 		return p.l.Publish(ctx, *p.draft)
 	}
-	other, err := p.l.Rival(ctx, *p.open)
+	chain, err := p.l.Read(ctx, p.w.groups, p.w.prod, "live")
 	if err != nil {
 		return err
 	}
 	c := evidence.CompletionPredicate{Outcome: evidence.OutcomeDone, FinishedOn: minutes(p.n)}
-	if other != nil {
+	if chain.Rival(*p.open) != nil {
 		c.Outcome = evidence.OutcomeAbandoned
 	} else {
 		p.moved = append(p.moved, *p.open)

@@ -180,18 +180,6 @@ func (l *Ledger) unwritten(d Draft, err error) error {
 		"write %s to the ledger %s", d.Tag, l.repo)
 }
 
-// Append signs a record and writes it: Draft, then Publish. Two machines may
-// append one number at once, so look for a Rival before the channel moves. A
-// failed Append that is repeated may leave two records: journal the Draft
-// where that matters.
-func (l *Ledger) Append(ctx context.Context, signer evidence.Signer, p evidence.PromotionPredicate) (Record, error) {
-	d, r, err := l.Draft(ctx, signer, p)
-	if err != nil {
-		return Record{}, err
-	}
-	return r, l.Publish(ctx, d)
-}
-
 // Complete says what became of a record that was written ahead of the move; c
 // needs Outcome, FinishedOn, Actor and what belongs to them. A record
 // that has that outcome already is left alone, one with another is an error.

@@ -16,9 +16,8 @@ import (
 // again finishes, and leaves exactly one record.
 func TestPromoteCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			survived := false
-			t.Run(fmt.Sprintf("write %d after=%v", at, after), func(t *testing.T) {
+		t.Run(fmt.Sprintf("after=%v", after), func(t *testing.T) {
+			atEachWrite(t, 1, func(t *testing.T, at int) (survived bool) {
 				w := newWorld(t)
 				one, records := digest.Digest(""), 1 // the first promotion of all
 				if after {
@@ -28,11 +27,11 @@ func TestPromoteCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 				two := w.image("v2")
 				w.fate.set(at, after)
 				_, err := w.promote(two)
-				if survived = !w.fate.gone(); survived {
+				if !w.fate.gone() {
 					if err != nil {
 						t.Fatal(err)
 					}
-					return
+					return true
 				}
 				live := w.live()
 				if live != one && live != two {
@@ -45,11 +44,19 @@ func TestPromoteCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 					t.Fatalf("again: %v", err)
 				}
 				w.finished(o, records)
+				return false
 			})
-			if survived || t.Failed() {
-				break
-			}
-		}
+		})
+	}
+}
+
+// atEachWrite tells a story that is cut off at one write after another, step
+// apart, until there is no such write left.
+func atEachWrite(t *testing.T, step int, story func(t *testing.T, at int) (survived bool)) {
+	t.Helper()
+	survived := false
+	for at := 1; !survived && !t.Failed(); at += step {
+		t.Run(fmt.Sprintf("write %d", at), func(t *testing.T) { survived = story(t, at) })
 	}
 }
 
@@ -83,61 +90,52 @@ func (w *world) finished(o Outcome, records int) {
 // TestAnotherCommandEndsWhatACrashLeft kills a promotion at every write; then a
 // promotion of something else closes it, or finishes it if prod had moved.
 func TestAnotherCommandEndsWhatACrashLeft(t *testing.T) {
-	for at := 1; ; at += 3 {
-		survived := false
-		t.Run(fmt.Sprintf("write %d", at), func(t *testing.T) {
-			w := newWorld(t)
-			one := w.image("v1")
-			two, three := w.image("v2"), w.image("v3")
-			w.mustPromote(one)
-			w.fate.set(at, at%2 == 0)
-			_, _ = w.promote(two)
-			if survived = !w.fate.gone(); survived {
-				return
-			}
-			moved := w.live() == two
-			w.journal.revive(t)
-			w.mustPromote(three)
-			want := 2
-			if moved {
-				want = 3
-			}
-			if got := len(w.records()); got != want {
-				t.Errorf("%d records, not %d (moved %v)", got, want, moved)
-			}
-			for _, r := range w.records() {
-				if r.State() != ledger.Complete {
-					t.Errorf("record %d is %s", r.Number, r.State())
-				}
-			}
-			if open := w.stillOpen(); len(open) != 0 {
-				t.Errorf("still open: %+v", open)
-			}
-			w.whole()
-		})
-		if survived || t.Failed() {
-			break
+	atEachWrite(t, 3, func(t *testing.T, at int) (survived bool) {
+		w := newWorld(t)
+		one := w.image("v1")
+		two, three := w.image("v2"), w.image("v3")
+		w.mustPromote(one)
+		w.fate.set(at, at%2 == 0)
+		_, _ = w.promote(two)
+		if !w.fate.gone() {
+			return true
 		}
-	}
+		moved := w.live() == two
+		w.journal.revive(t)
+		w.mustPromote(three)
+		want := 2
+		if moved {
+			want = 3
+		}
+		if got := len(w.records()); got != want {
+			t.Errorf("%d records, not %d (moved %v)", got, want, moved)
+		}
+		for _, r := range w.records() {
+			if r.State() != ledger.Complete {
+				t.Errorf("record %d is %s", r.Number, r.State())
+			}
+		}
+		if open := w.stillOpen(); len(open) != 0 {
+			t.Errorf("still open: %+v", open)
+		}
+		w.whole()
+		return false
+	})
 }
 
 // TestRollbackCutOffAtAnyWriteFinishesAgain is the same for a rollback.
 func TestRollbackCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for at := 1; ; at++ {
-			survived := false
-			t.Run(fmt.Sprintf("write %d after=%v", at, after), func(t *testing.T) {
-				w := newWorld(t)
-				one, two := w.image("v1"), w.image("v2")
-				w.mustPromote(one)
-				w.mustPromote(two)
+		t.Run(fmt.Sprintf("after=%v", after), func(t *testing.T) {
+			atEachWrite(t, 1, func(t *testing.T, at int) (survived bool) {
+				w, one, two := twoReleases(t)
 				w.fate.set(at, after)
 				_, err := w.rollback()
-				if survived = !w.fate.gone(); survived {
+				if !w.fate.gone() {
 					if err != nil {
 						t.Fatal(err)
 					}
-					return
+					return true
 				}
 				live := w.live()
 				if live != one && live != two {
@@ -157,48 +155,41 @@ func TestRollbackCutOffAtAnyWriteFinishesAgain(t *testing.T) {
 				if w.chain().QuarantinedBy(two) == "" {
 					t.Error("what the rollback left is not quarantined")
 				}
+				return false
 			})
-			if survived || t.Failed() {
-				break
-			}
-		}
+		})
 	}
 }
 
 // TestRegistryThatRefusesAWriteLeavesProdAsItWas answers one write of a
 // promotion with 403, each in turn: the identity is refused, not the machine dead.
 func TestRegistryThatRefusesAWriteLeavesProdAsItWas(t *testing.T) {
-	for at := 1; ; at += 2 {
-		survived := false
-		t.Run(fmt.Sprintf("write %d", at), func(t *testing.T) {
-			w := newWorld(t)
-			one, two := w.image("v1"), w.image("v2")
-			w.mustPromote(one)
-			refused := w.refuse(at)
-			_, err := w.promote(two)
-			w.fate.on(nil)
-			if survived = !refused(); survived {
-				return
-			}
-			live := w.live()
-			switch code := fault.CodeOf(err); {
-			case err == nil && live == two: // a write that was not needed, such as a cancelled upload
-			case live == one && (code == fault.Refused || code == fault.Failed):
-			case live == two && code == fault.Unfinished:
-			default:
-				t.Errorf("prod %s, code %d, %v", short(live), code, err)
-			}
-			o, err := w.promote(two)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.whole()
-			if got := len(w.records()); got != 2 || w.live() != o.Digest {
-				t.Errorf("%d records", got)
-			}
-		})
-		if survived || t.Failed() {
-			break
+	atEachWrite(t, 2, func(t *testing.T, at int) (survived bool) {
+		w := newWorld(t)
+		one, two := w.image("v1"), w.image("v2")
+		w.mustPromote(one)
+		refused := w.refuse(at)
+		_, err := w.promote(two)
+		w.fate.on(nil)
+		if !refused() {
+			return true
 		}
-	}
+		live := w.live()
+		switch code := fault.CodeOf(err); {
+		case err == nil && live == two: // a write that was not needed, such as a cancelled upload
+		case live == one && (code == fault.Refused || code == fault.Failed):
+		case live == two && code == fault.Unfinished:
+		default:
+			t.Errorf("prod %s, code %d, %v", short(live), code, err)
+		}
+		o, err := w.promote(two)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.whole()
+		if got := len(w.records()); got != 2 || w.live() != o.Digest {
+			t.Errorf("%d records", got)
+		}
+		return false
+	})
 }

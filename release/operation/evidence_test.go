@@ -18,6 +18,7 @@ import (
 	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 )
@@ -80,10 +81,7 @@ func (w *world) envelope(subject digest.Digest, by evidence.Signer) tagLayer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	raw, err := evidence.SignEnvelope(w.t.Context(), by, statement)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	raw := evidencetest.Envelope(w.t, by, statement)
 	return tagLayer{mediaType: evidence.DSSEMediaType, raw: raw}
 }
 

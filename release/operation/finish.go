@@ -69,8 +69,8 @@ func (s *state) record() ledger.Record {
 	return r
 }
 
-// auditData is what the local audit chain keeps of an operation.
-type auditData struct {
+// AuditData is what the local audit chain keeps of an operation.
+type AuditData struct {
 	Operation string         `json:"operation"`
 	Digest    digest.Digest  `json:"digest"`
 	Previous  *digest.Digest `json:"previous"`
@@ -90,7 +90,7 @@ func audited(_ context.Context, s *state) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("read the audit chain: %w", err)
 		}
-		var d auditData
+		var d AuditData
 		if e.Action == s.op.Action && json.Unmarshal(e.Data, &d) == nil && d.Operation == s.op.ID {
 			return true, nil
 		}
@@ -100,7 +100,7 @@ func audited(_ context.Context, s *state) (bool, error) {
 
 func audit(_ context.Context, s *state) error {
 	o := s.outcome()
-	data := auditData{
+	data := AuditData{
 		Operation: s.op.ID, Digest: o.Digest, Previous: o.Previous, Record: o.Record,
 		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery,
 	}

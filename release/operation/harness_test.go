@@ -2,9 +2,6 @@ package operation
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -23,6 +20,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/evidencetest"
 	"plimsoll/registry"
 	"plimsoll/registry/embedded"
 	"plimsoll/registry/registrytest"
@@ -273,6 +271,16 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	return w
 }
 
+// twoReleases is a world that had one release in prod and now has another.
+func twoReleases(t *testing.T, settings ...setting) (w *world, one, two digest.Digest) {
+	t.Helper()
+	w = newWorld(t, settings...)
+	one, two = w.image("v1"), w.image("v2")
+	w.mustPromote(one)
+	w.mustPromote(two)
+	return w, one, two
+}
+
 // memoryDir is a directory in memory where there is one: hundreds of stores on
 // a busy disk wait for it, and these machines die by decree, not by power cut.
 func memoryDir(t *testing.T) string {
@@ -287,14 +295,7 @@ func memoryDir(t *testing.T) string {
 
 func newSigner(t *testing.T) evidence.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := evidence.NewSigner(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, _ := evidencetest.Signer(t)
 	return s
 }
 

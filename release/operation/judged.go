@@ -9,7 +9,6 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
-	"plimsoll/release/ledger"
 )
 
 func (s *state) question() Question {
@@ -101,16 +100,15 @@ func lookAgain(ctx context.Context, s *state) error {
 // alone refuses to move the channel if somebody else wrote a record meanwhile:
 // of our number, or a later one, whose author did not know that we would move.
 func (s *state) alone() error {
-	if s.chain.Find(s.Draft.Digest) == nil {
+	mine := s.chain.Find(s.Draft.Digest)
+	if mine == nil {
 		return fault.New(fault.Failed, "ask who may delete from "+s.books.String(), nil,
 			"%s: its record %s is no longer in the ledger; nothing was changed", s.what(), s.Draft.Tag)
 	}
-	for _, other := range s.chain.Records {
-		if other.Verified && other.Digest != s.Draft.Digest && other.Number >= s.Draft.Number && other.State() != ledger.Abandoned {
-			return fault.New(fault.Moved, "plimsoll history "+s.service.Name+" shows it; look at prod again, then decide", nil,
-				"%s: %s took number %d of the ledger at the same time (%s of %s); nothing was changed", s.what(),
-				clean.Text(other.Predicate.Actor.ID), other.Number, clean.Text(other.Predicate.Action), short(other.Predicate.To.Digest))
-		}
+	if other := s.chain.Rival(*mine); other != nil {
+		return fault.New(fault.Moved, "plimsoll history "+s.service.Name+" shows it; look at prod again, then decide", nil,
+			"%s: %s took number %d of the ledger at the same time (%s of %s); nothing was changed", s.what(),
+			clean.Text(other.Predicate.Actor.ID), other.Number, clean.Text(other.Predicate.Action), short(other.Predicate.To.Digest))
 	}
 	return nil
 }

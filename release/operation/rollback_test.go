@@ -91,10 +91,7 @@ func TestPromoteAndRollbackOnDistribution(t *testing.T) {
 func TestRollbackWorksWithEverythingElseDown(t *testing.T) {
 	for name, named := range map[string]bool{"last good": false, "by name": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			one, two := w.image("v1"), w.image("v2")
-			w.mustPromote(one)
-			w.mustPromote(two)
+			w, one, two := twoReleases(t)
 			w.onlyProd()
 			target := digest.Digest("")
 			if named {
@@ -186,10 +183,7 @@ func TestRollbackRefusesWhatWasNotInProd(t *testing.T) {
 }
 
 func TestRollbackToAQuarantinedDigestAsksForAReason(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, one, _ := twoReleases(t)
 	w.quarantine(one, "it leaks")
 	if _, err := w.rollback(); fault.CodeOf(err) != fault.Failed {
 		t.Errorf("last good: %v", err)
@@ -203,10 +197,7 @@ func TestRollbackToAQuarantinedDigestAsksForAReason(t *testing.T) {
 }
 
 func TestRollbackCanLeaveTheDigestPromotable(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, _, two := twoReleases(t)
 	if _, err := w.runner.Rollback(t.Context(), RollbackRequest{Service: "chat", NoQuarantine: true}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -215,10 +206,7 @@ func TestRollbackCanLeaveTheDigestPromotable(t *testing.T) {
 
 // TestEmptyLaptopRollsBackByTheSummaryInProd: no cache, no ledger, a digest.
 func TestEmptyLaptopRollsBackByTheSummaryInProd(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, one, two := twoReleases(t)
 	db, err := store.Open(memoryDir(t))
 	if err != nil {
 		t.Fatal(err)
@@ -239,10 +227,7 @@ func TestEmptyLaptopRollsBackByTheSummaryInProd(t *testing.T) {
 }
 
 func TestRollbackOfATargetThatProdLostChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, one, two := twoReleases(t)
 	w.fate.on(func(q *http.Request) int {
 		if strings.HasSuffix(q.URL.Path, "/manifests/"+one.String()) {
 			return http.StatusNotFound
@@ -256,10 +241,7 @@ func TestRollbackOfATargetThatProdLostChangesNothing(t *testing.T) {
 }
 
 func TestRollbackWarnsAboutAWrongClockAndGoesOn(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, one, _ := twoReleases(t)
 	w.fate.skew = -time.Hour
 	o, err := w.rollback()
 	if err != nil || w.live() != one || !strings.Contains(words(o.Warnings), "clock") {
@@ -289,10 +271,7 @@ func TestRollbackDoesNotWaitForAnUnfinishedPromotion(t *testing.T) {
 }
 
 func TestFailedDeliveryOfARollbackIsExitSixWithItsRecordWritten(t *testing.T) {
-	w := newWorld(t)
-	one, two := w.image("v1"), w.image("v2")
-	w.mustPromote(one)
-	w.mustPromote(two)
+	w, one, _ := twoReleases(t)
 	w.config.Services[0].Deliver = config.Deliver{Command: []string{"no-such-program-here"}}
 	if _, err := w.rollback(); fault.CodeOf(err) != fault.Unfinished || w.live() != one {
 		t.Fatal(err)
@@ -312,10 +291,7 @@ func TestFailedDeliveryOfARollbackIsExitSixWithItsRecordWritten(t *testing.T) {
 func TestRollbackCancelledBeforeTheMoveChangesNothing(t *testing.T) {
 	for i, st := range rollback() {
 		t.Run(st.name, func(t *testing.T) {
-			w := newWorld(t)
-			one, two := w.image("v1"), w.image("v2")
-			w.mustPromote(one)
-			w.mustPromote(two)
+			w, one, _ := twoReleases(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			_, err := w.runner.Rollback(ctx, RollbackRequest{Service: "chat", Reason: "it broke"}, func(p Progress) {

@@ -89,12 +89,6 @@ func (tm *Terminal) Sees(t testing.TB, texts ...string) {
 	})
 }
 
-// SeesNot waits until a text is not on the screen any more.
-func (tm *Terminal) SeesNot(t testing.TB, text string) {
-	t.Helper()
-	tm.waits(t, "never went: "+text, func(screen string) bool { return !strings.Contains(screen, text) })
-}
-
 func (tm *Terminal) waits(t testing.TB, failure string, holds func(screen string) bool) {
 	t.Helper()
 	late := false
