@@ -71,7 +71,7 @@ func (d *Desk) stage(ctx context.Context, p place, m *memory) (staged, error) {
 		view := rows[:min(p.limit(), len(rows))]
 		if ask = unasked(view, asked); len(ask) == 0 {
 			m.swept(full, d.Now())
-			return staged{rows: view, total: len(rows), tags: tags}, ctx.Err()
+			return staged{rows: view, total: len(rows), tags: tags}, context.Cause(ctx)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (d *Desk) List(ctx context.Context, service string) (ServiceView, error) {
 	l := &listing{desk: d, world: world{place: p, now: d.Now()}, memory: d.remember(p)}
 	l.read(ctx)
 	view := l.view(ctx)
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return view.failed(err), fmt.Errorf("list %s: %w", service, err)
 	}
 	if err := l.keep(view); err != nil {

@@ -37,7 +37,7 @@ func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 	}
 	d.call(p, targets)
 	d.presence(ctx, p, targets[:min(presenceLimit, len(targets))])
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("look for the rollback targets of %s: %w", service, err)
 	}
 	_ = d.Store.PutSnapshot(targetsKind, service, targets) // only a cache
