@@ -19,19 +19,26 @@ import (
 )
 
 // BenchmarkFirstFrame starts the console as a whole process on a terminal of
-// 120×40, with a store that knows a thousand candidates and registries that
-// are gone, and waits for the row of the newest candidate:
+// 120×40, with a filled store and registries that are gone, and waits for the
+// row of the newest candidate:
 //
 //	go test ./cli -run '^$' -bench '^BenchmarkFirstFrame$' -benchtime 20x
 //
 // It reports the medians from the start to the first bytes and to the row, and
 // that of --version beside them, in milliseconds.
 func BenchmarkFirstFrame(b *testing.B) {
-	l := filledLaptop(b, 1000)
+	for _, n := range []int{50, 1000} {
+		b.Run(fmt.Sprintf("candidates=%d", n), func(b *testing.B) { firstFrame(b, n) })
+	}
+}
+
+func firstFrame(b *testing.B, n int) {
+	l := filledLaptop(b, n)
+	newest := fmt.Appendf(nil, "v1.%04d", n-1)
 	var bare, first, row []float64
 	for b.Loop() {
 		took, _ := l.run(l.program, "--version")
-		bytesAt, rowAt := l.console([]byte("v1.0999"))
+		bytesAt, rowAt := l.console(newest)
 		bare = append(bare, took.Seconds()*1000)
 		first = append(first, bytesAt.Seconds()*1000)
 		row = append(row, rowAt.Seconds()*1000)
