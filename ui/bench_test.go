@@ -39,3 +39,14 @@ func BenchmarkKey(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDialogKey is the same while a dialog lies over the screen.
+func BenchmarkDialogKey(b *testing.B) {
+	d := many(b, 50)
+	d.press("?")
+	down := tea.KeyPressMsg{Code: 'j', Text: "j"}
+	for b.Loop() {
+		d.m.Update(down)
+		d.m.View()
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -24,37 +25,26 @@ func box(st *styles, title string, scrolling []line, p pager, fixed []string, at
 	if most := max(1, at.h-2); len(lines) > most {
 		lines = lines[len(lines)-most:] // what is typed is at the end
 	}
+	for i := range lines {
+		lines[i] = fit(lines[i], w)
+	}
+	// The title needs a look of its own on the border, which a border cannot
+	// have: so the top line is made here, of the same border's characters.
+	border := lipgloss.RoundedBorder()
 	title = ansi.Truncate(" "+title+" ", w-2, "…")
-	out := []string{"╭─" + st.paint(strong, title) + strings.Repeat("─", max(0, w+1-width(title))) + "╮"}
-	for _, l := range lines {
-		out = append(out, "│ "+fit(l, w)+" │")
-	}
-	return strings.Join(append(out, "╰"+strings.Repeat("─", w+2)+"╯"), "\n")
+	top := border.TopLeft + border.Top + st.paint(strong, title) + strings.Repeat(border.Top, max(0, w+1-width(title))) + border.TopRight
+	return top + "\n" + boxStyle.Render(strings.Join(lines, "\n"))
 }
 
-// overlay puts a dialog in the middle of a screen.
+// boxStyle is the rest of a dialog's border, a space away from the text.
+var boxStyle = lipgloss.NewStyle().Border(lipgloss.RoundedBorder()).BorderTop(false).Padding(0, 1)
+
+// overlay puts a dialog in the middle of a screen. The dialog is clipped to
+// the screen, because a layer that hangs over makes the whole canvas larger.
 func overlay(base, box string, at extent) string {
-	lines, over := strings.Split(base, "\n"), strings.Split(box, "\n")
-	w := width(over[0])
-	x, y := max(0, (at.w-w)/2), max(0, (at.h-len(over))/2)
-	for i, o := range over {
-		if y+i >= len(lines) {
-			break
-		}
-		under := fit(lines[y+i], at.w)
-		lines[y+i] = fit(ansi.Truncate(under, x, ""), x) + o + rightOf(under, x+w, at.w)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// rightOf is what is right of column x in a line of w cells. A wide character
-// that x cuts in two becomes a space.
-func rightOf(s string, x, w int) string {
-	right := ansi.TruncateLeft(s, x, "")
-	if width(right) > w-x {
-		right = " " + ansi.TruncateLeft(s, x+1, "")
-	}
-	return right
+	x, y := max(0, (at.w-lipgloss.Width(box))/2), max(0, (at.h-lipgloss.Height(box))/2)
+	box = lipgloss.NewStyle().MaxWidth(at.w - x).MaxHeight(at.h - y).Render(box)
+	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
 }
 
 // keyHints is the last line of a dialog.
