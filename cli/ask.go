@@ -39,6 +39,26 @@ func (s *session) confirming(expect string) (*release.Desk, error) {
 	return s.writing()
 }
 
+// looking opens the desk and resolves a candidate for a command that only reads.
+func (s *session) looking(ctx context.Context, service, candidate string) (*release.Desk, digest.Digest, error) {
+	desk, err := s.open()
+	if err != nil {
+		return nil, "", err
+	}
+	dg, err := desk.Resolve(ctx, service, candidate)
+	return desk, dg, err
+}
+
+// choosing is confirming, with the candidate that the command is about.
+func (s *session) choosing(ctx context.Context, expect, service, candidate string) (*release.Desk, digest.Digest, error) {
+	desk, err := s.confirming(expect)
+	if err != nil {
+		return nil, "", err
+	}
+	dg, err := s.fullDigest(candidate, func() (digest.Digest, error) { return desk.Resolve(ctx, service, candidate) })
+	return desk, dg, err
+}
+
 // line reads one answer; the end of input and a cancelled context are a no.
 func (s *session) line(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(s.io.Err, clean.Redact(clean.Line(prompt)))

@@ -37,11 +37,7 @@ func (s *session) diff(ctx context.Context, service, candidate, from string) err
 		}
 		base = &d
 	}
-	desk, err := s.open()
-	if err != nil {
-		return err
-	}
-	dg, err := desk.Resolve(ctx, service, candidate)
+	desk, dg, err := s.looking(ctx, service, candidate)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"plimsoll/config/fault"
@@ -29,11 +28,7 @@ func newGates(s *session) *cobra.Command {
 }
 
 func (s *session) gates(ctx context.Context, service, candidate string) error {
-	desk, err := s.open()
-	if err != nil {
-		return err
-	}
-	dg, err := desk.Resolve(ctx, service, candidate)
+	desk, dg, err := s.looking(ctx, service, candidate)
 	if err != nil {
 		return err
 	}
@@ -97,11 +92,7 @@ func (f approveFlags) decision() string {
 }
 
 func (s *session) approve(ctx context.Context, service, candidate string, f approveFlags) error {
-	desk, err := s.confirming(f.expect)
-	if err != nil {
-		return err
-	}
-	dg, err := s.fullDigest(candidate, func() (digest.Digest, error) { return desk.Resolve(ctx, service, candidate) })
+	desk, dg, err := s.choosing(ctx, f.expect, service, candidate)
 	if err != nil {
 		return err
 	}

@@ -58,11 +58,7 @@ func checkExpect(expect string) error {
 }
 
 func (s *session) promote(ctx context.Context, service, candidate string, f promoteFlags) error {
-	desk, err := s.confirming(f.expect)
-	if err != nil {
-		return err
-	}
-	dg, err := s.fullDigest(candidate, func() (digest.Digest, error) { return desk.Resolve(ctx, service, candidate) })
+	desk, dg, err := s.choosing(ctx, f.expect, service, candidate)
 	if err != nil {
 		return err
 	}
@@ -71,15 +67,11 @@ func (s *session) promote(ctx context.Context, service, candidate string, f prom
 			return err
 		}
 	}
-	report, done := s.progress()
-	out, err := desk.Promote(ctx, release.PromoteRequest{
-		Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, Overrides: f.overrides,
-	}, report)
-	done()
-	if err != nil {
-		return err
-	}
-	return s.answer(out, func(w io.Writer) { outcome(w, out) })
+	return s.operate(func(report func(release.Progress)) (release.Outcome, error) {
+		return desk.Promote(ctx, release.PromoteRequest{
+			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, Overrides: f.overrides,
+		}, report)
+	})
 }
 
 // showPromotion prints what would happen and lets a person confirm it. It
@@ -131,6 +123,17 @@ func blocked(v release.Verdict) error {
 	}
 	return fault.New(fault.Gate, "plimsoll gates "+v.Service+" "+v.Digest.String()+" explains every check", nil,
 		"%s is not ready: %s", short(v.Digest), strings.Join(no, "; "))
+}
+
+// operate runs what changes prod or its records, and prints how it went.
+func (s *session) operate(run func(report func(release.Progress)) (release.Outcome, error)) error {
+	report, done := s.progress()
+	out, err := run(report)
+	done()
+	if err != nil {
+		return err
+	}
+	return s.answer(out, func(w io.Writer) { outcome(w, out) })
 }
 
 // progress reports steps as lines and, on a terminal, the copy as one line that is redrawn.

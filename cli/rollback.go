@@ -63,15 +63,11 @@ func (s *session) rollback(ctx context.Context, service, target string, f rollba
 			return err
 		}
 	}
-	report, done := s.progress()
-	out, err := desk.Rollback(ctx, release.RollbackRequest{
-		Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, NoQuarantine: f.noQuarantine,
-	}, report)
-	done()
-	if err != nil {
-		return err
-	}
-	return s.answer(out, func(w io.Writer) { outcome(w, out) })
+	return s.operate(func(report func(release.Progress)) (release.Outcome, error) {
+		return desk.Rollback(ctx, release.RollbackRequest{
+			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, NoQuarantine: f.noQuarantine,
+		}, report)
+	})
 }
 
 // showRollback prints where prod would go and lets a person confirm it.
@@ -160,13 +156,9 @@ func (s *session) adopt(ctx context.Context, service, expect, reason string) err
 			return err
 		}
 	}
-	report, done := s.progress()
-	out, err := desk.Adopt(ctx, release.AdoptRequest{Service: service, Expect: expect, Reason: reason}, report)
-	done()
-	if err != nil {
-		return err
-	}
-	return s.answer(out, func(w io.Writer) { outcome(w, out) })
+	return s.operate(func(report func(release.Progress)) (release.Outcome, error) {
+		return desk.Adopt(ctx, release.AdoptRequest{Service: service, Expect: expect, Reason: reason}, report)
+	})
 }
 
 func newQuarantine(s *session) *cobra.Command {

@@ -114,15 +114,10 @@ func (s *session) open() (*release.Desk, error) {
 	if s.desk != nil {
 		return s.desk, nil
 	}
-	cfg, err := s.loadConfig()
+	cfg, st, trusted, err := s.accepted()
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.openStore()
-	if err != nil {
-		return nil, err
-	}
-	trusted := !cfg.Found || st.Accepted(cfg.Path, cfg.Hash)
 	if !trusted {
 		s.note("%s was found, not named, and is not trusted yet: registries are read anonymously, nothing is written. To accept it: plimsoll trust", cfg.Path)
 	}
@@ -133,20 +128,30 @@ func (s *session) open() (*release.Desk, error) {
 	return s.desk, nil
 }
 
+// accepted is the configuration, whether it was named or accepted, and the
+// store that knows.
+func (s *session) accepted() (*config.Config, *store.Store, bool, error) {
+	cfg, err := s.loadConfig()
+	if err != nil {
+		return nil, nil, false, err
+	}
+	st, err := s.openStore()
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return cfg, st, !cfg.Found || st.Accepted(cfg.Path, cfg.Hash), nil
+}
+
 // writing is open for a command that writes: an untrusted file is an error, not a note.
 func (s *session) writing() (*release.Desk, error) {
 	if s.flags.readOnly {
 		return nil, fault.New(fault.Usage, "leave --read-only out", nil, "this command writes, and --read-only refuses that")
 	}
-	cfg, err := s.loadConfig()
+	cfg, _, trusted, err := s.accepted()
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.openStore()
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Found && !st.Accepted(cfg.Path, cfg.Hash) {
+	if !trusted {
 		return nil, fault.New(fault.Usage, "read it, then accept it with plimsoll trust, or name it with --config", nil,
 			"%s was found, not named, and is not trusted yet: it may not send credentials or run commands", cfg.Path)
 	}

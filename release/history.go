@@ -24,6 +24,14 @@ const historyKind = "history.v1"
 // is all services. Where a ledger cannot be read, its entries are those that
 // this machine knew, and the error says so: entries and error together.
 func (d *Desk) History(ctx context.Context, service string) ([]Entry, error) {
+	out, err := d.ofServices(service, func(p place) ([]Entry, error) { return d.history(ctx, p) })
+	sortEntries(out)
+	return out, err
+}
+
+// ofServices puts what is found of one service, or of all, together; with what
+// was found comes what went wrong.
+func (d *Desk) ofServices(service string, find func(place) ([]Entry, error)) ([]Entry, error) {
 	services, err := d.chosen(service)
 	if err != nil {
 		return nil, err
@@ -35,11 +43,10 @@ func (d *Desk) History(ctx context.Context, service string) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		entries, err := d.history(ctx, p)
+		entries, err := find(p)
 		out = append(out, entries...)
 		errs = append(errs, err)
 	}
-	sortEntries(out)
 	return out, fault.Join(errs...)
 }
 
@@ -168,24 +175,13 @@ func matches(written []Entry, e Entry) bool {
 // something then. A ledger that cannot be read is an error beside what this
 // machine knew of it.
 func (d *Desk) HistoryAt(ctx context.Context, service string, at time.Time) ([]Entry, error) {
-	services, err := d.chosen(service)
-	if err != nil {
-		return nil, err
-	}
-	out := []Entry{}
-	var errs []error
-	for _, s := range services {
-		p, err := d.place(s.Name)
-		if err != nil {
+	return d.ofServices(service, func(p place) ([]Entry, error) {
+		e, err := d.entryAt(ctx, p, at)
+		if e == nil {
 			return nil, err
 		}
-		e, err := d.entryAt(ctx, p, at)
-		if e != nil {
-			out = append(out, *e)
-		}
-		errs = append(errs, err)
-	}
-	return out, fault.Join(errs...)
+		return []Entry{*e}, err
+	})
 }
 
 // entryAt is the newest move up to a time, as the ledger has it or, where its

@@ -48,11 +48,10 @@ type grypeMatch struct {
 
 // grypeTarget is source.target of an image.
 type grypeTarget struct {
-	ManifestDigest string   `json:"manifestDigest"`
-	RepoDigests    []string `json:"repoDigests"`
-	OS             string   `json:"os"`
-	Architecture   string   `json:"architecture"`
-	Variant        string   `json:"variant"`
+	RepoDigests  []string `json:"repoDigests"`
+	OS           string   `json:"os"`
+	Architecture string   `json:"architecture"`
+	Variant      string   `json:"variant"`
 }
 
 // Grype reads grype -o json.
