@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 .PHONY: build demo test race lint fuzz bench generate generated tidy vuln cross clean
 
 build: ## the program, ./plimsoll
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o plimsoll .
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o plimsoll .
 
 demo: build ## two registries in process, three services, the console over them
 	./plimsoll demo

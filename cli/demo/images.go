@@ -21,6 +21,7 @@ type build struct {
 	appSeed          uint64
 	appBytes         int64
 	weights          int64 // bytes of the model's weights, 0 for none
+	model            uint64
 }
 
 func (b build) revision() string { return digest.FromString(b.service + b.version).Encoded()[:40] }
@@ -44,7 +45,7 @@ func (b build) image(platform string, created time.Time) embedded.Image {
 		layer("RUN /bin/sh -c apt-get install -y ca-certificates", "etc/ssl/certs/ca.pem", 400<<10, seed+7),
 	}
 	if b.weights > 0 {
-		layers = append(layers, layer("COPY weights/ /models/chat-7b", "models/chat-7b/model.safetensors", b.weights, 99))
+		layers = append(layers, layer("COPY weights/ /models/chat-7b", "models/chat-7b/model.safetensors", b.weights, 99+b.model))
 	}
 	layers = append(layers, layer("COPY /out/"+b.service+" /usr/bin/"+b.service, "usr/bin/"+b.service, b.appBytes, seed+b.appSeed))
 	source := "https://github.com/acme/" + b.service

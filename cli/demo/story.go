@@ -41,6 +41,8 @@ func story() []event {
 	web := func(version string, seed uint64) build {
 		return build{service: "web", version: version, tags: []string{version}, platforms: both, base: "nginx:1.29-alpine", appSeed: seed, appBytes: 900 << 10}
 	}
+	retrained := model("v2.3.1", 3)
+	retrained.model = 1 // weights of its own, so that its promotion has something to copy
 	waiting := gateway("v1.43.0", []string{"v1.43.0", "main-78"}, 5)
 	waiting.base, waiting.env = "debian:13.2-slim", []string{"MODEL_ROUTE=eu-2"}
 	return []event{
@@ -52,7 +54,7 @@ func story() []event {
 		{ago: 9 * time.Hour, build: web("v3.8.0", 3), tested: 48, scan: fewer}, // the tag was pushed again
 		{ago: 7 * time.Hour, build: model("v2.4.0", 2), tested: 48, scan: critical},
 		{ago: 5 * time.Hour, build: gateway("v1.42.0-rc1", []string{"main-76"}, 3), tested: 48, failed: []string{"streams a long answer", "retries on 429"}, scan: usual},
-		{ago: 3 * time.Hour, build: model("v2.3.1", 3), tested: 48, scan: usual},
+		{ago: 3 * time.Hour, build: retrained, tested: 48, scan: usual, signed: true},
 		{ago: 2 * time.Hour, build: gateway("v1.42.0", []string{"v1.42.0", "main-77"}, 4), tested: 48, scan: fewer},
 		{ago: 40 * time.Minute, build: waiting, tested: 48, scan: usual},
 	}
