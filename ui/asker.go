@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,6 +79,7 @@ type wanted struct {
 type secretDialog struct {
 	wanted
 	typed  input
+	said   string // why the latest paste did nothing
 	opened time.Time
 }
 
@@ -99,12 +99,19 @@ func (s secretDialog) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 }
 
 func (s secretDialog) paste(p string) dialog {
-	s.typed = s.typed.put([]rune(strings.TrimRight(p, "\r\n"))) // as it is: cleaning would change it
+	p = strings.TrimRight(p, "\r\n")
+	before := len([]rune(s.typed.text()))
+	typed := s.typed.put(p) // as it is: cleaning would change it
+	s.said = ""
+	if !strings.Contains(typed.text(), p) || len([]rune(typed.text())) != before+len([]rune(p)) {
+		s.said = "what was pasted is too long, or has a character that one line cannot hold"
+		return s
+	}
+	s.typed = typed
 	return s
 }
 
 func (s secretDialog) view(_ *data, st *styles, at extent) string {
-	hidden := input{runes: slices.Repeat([]rune{'*'}, min(len(s.typed.runes), 60)), at: min(s.typed.at, 60)}
-	fixed := []string{"", hidden.view(st, true, boxWidth(at)), "", keyHints(st, "enter", "go on", "esc", "do not give it")}
+	fixed := []string{"", s.typed.view(st, true, boxWidth(at)), st.paint(bad, s.said), keyHints(st, "enter", "go on", "esc", "do not give it")}
 	return box(st, "a secret is needed", []line{say(plain, "%s", s.prompt)}, pager{}, fixed, at)
 }

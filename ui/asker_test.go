@@ -29,6 +29,7 @@ func TestASecretIsAskedInsideTheConsole(t *testing.T) {
 	go ask()
 	d.send(<-asked).press("enter", "esc").sees("a secret is needed", "Password of owner.key")
 	d.now = d.now.Add(time.Second)
+	d.send(tea.PasteMsg{Content: "a\tb"}).sees("one line cannot hold")
 	d.press("secret-42").sees("*********").seesNot("secret-42").press("enter").seesNot("╭")
 	if s := <-got; s != "secret-42" {
 		t.Fatalf("got %q", s)

@@ -163,7 +163,7 @@ func (m *model) shut() {
 // way; what a person was about to confirm has to be confirmed again.
 func (m *model) askSecret(w wanted) tea.Cmd {
 	m.shut()
-	m.dialog = secretDialog{wanted: w, opened: m.data.now}
+	m.dialog = secretDialog{wanted: w, typed: input{secret: true}, opened: m.data.now}
 	return nil
 }
 

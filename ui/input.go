@@ -1,92 +1,75 @@
 package ui
 
 import (
-	"slices"
-	"unicode"
-
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
-// input is a line of text being typed. Its longest content is limited, so
-// that a paste cannot flood a signed statement.
+// input is a line of text being typed: a value, as screens are. Editing and
+// drawing is textinput's, which is made anew from it each time: a textinput
+// that is kept shares its text with every copy of itself.
 type input struct {
-	runes []rune
-	at    int // where the next rune goes
+	typed  string
+	at     int  // where the next rune goes
+	secret bool // it is drawn as asterisks
 }
 
+// inputLimit is the longest content in characters, so that a paste cannot
+// flood a signed statement.
 const inputLimit = 400
 
-func (i input) text() string { return string(i.runes) }
+func (i input) text() string { return i.typed }
+
+// field is the input as a textinput.
+func (i input) field() textinput.Model {
+	f := textinput.New()
+	f.Prompt, f.CharLimit = "", inputLimit
+	// It would run a program to read the clipboard, past what paste allows.
+	f.KeyMap.Paste = key.NewBinding(key.WithDisabled())
+	if i.secret {
+		f.EchoMode = textinput.EchoPassword
+	}
+	f.SetStyles(textinput.Styles{}) // no colours, and a cursor that does not blink
+	f.Focus()
+	f.SetValue(i.typed)
+	f.SetCursor(i.at)
+	return f
+}
+
+func (i input) update(msg tea.Msg) input {
+	f, _ := i.field().Update(msg) // no command: it does not blink
+	i.typed, i.at = f.Value(), f.Position()
+	return i
+}
 
 // key handles an editing key; others change nothing.
 func (i input) key(k tea.KeyPressMsg) input {
-	switch k.String() {
-	case "backspace", "ctrl+h":
-		return i.erase(1)
-	case "ctrl+w":
-		return i.erase(i.word())
-	case "ctrl+u":
-		return i.erase(i.at)
-	case "left", "ctrl+b":
-		i.at = max(0, i.at-1)
-	case "right", "ctrl+f":
-		i.at = min(len(i.runes), i.at+1)
-	case "home", "ctrl+a":
-		i.at = 0
-	case "end", "ctrl+e":
-		i.at = len(i.runes)
-	default:
-		if k.Text == "" || k.Mod&(tea.ModCtrl|tea.ModAlt|tea.ModMeta) != 0 {
-			return i
-		}
+	if k.Text != "" && k.Mod&(tea.ModCtrl|tea.ModAlt|tea.ModMeta) == 0 {
 		return i.insert(k.Text)
 	}
-	return i
+	k.Text = "" // what is typed goes through insert only
+	return i.update(k)
 }
 
 // insert puts text at the cursor, cleaned.
-func (i input) insert(s string) input {
-	return i.put([]rune(text(s)))
-}
+func (i input) insert(s string) input { return i.put(text(s)) }
 
-func (i input) put(add []rune) input {
-	add = add[:min(len(add), max(0, inputLimit-len(i.runes)))]
-	i.runes = slices.Concat(i.runes[:i.at], add, i.runes[i.at:])
-	i.at += len(add)
-	return i
-}
+// put inserts s as it is but for control characters, which a line cannot hold.
+func (i input) put(s string) input { return i.update(tea.PasteMsg{Content: s}) }
 
-// erase removes n runes before the cursor.
-func (i input) erase(n int) input {
-	n = min(n, i.at)
-	i.runes = slices.Concat(i.runes[:i.at-n], i.runes[i.at:])
-	i.at -= n
-	return i
-}
-
-// word is how many runes before the cursor the last word has, with the space after it.
-func (i input) word() int {
-	n := 0
-	for n < i.at && unicode.IsSpace(i.runes[i.at-1-n]) {
-		n++
-	}
-	for n < i.at && !unicode.IsSpace(i.runes[i.at-1-n]) {
-		n++
-	}
-	return n
-}
-
-// view draws the text with its cursor in at most w cells, the end of a long text.
-func (i input) view(st *styles, focused bool, w int) string {
-	const cursor = 1
-	before, after := string(i.runes[:i.at]), string(i.runes[i.at:])
+// view draws the text with its cursor in at most w cells, scrolled to the cursor.
+func (i input) view(_ *styles, focused bool, w int) string {
 	if !focused {
-		return fitLeft(before+after, w)
+		return ansi.Truncate(fitLeft(i.typed, w), w, "")
 	}
-	under := " "
-	if i.at < len(i.runes) {
-		under, after = string(i.runes[i.at:i.at+1]), string(i.runes[i.at+1:])
+	f := i.field()
+	if width(i.typed) >= w {
+		f.SetWidth(max(1, w-1)) // its cursor comes on top
+		f.SetCursor(0)
+		f.SetCursor(i.at)
 	}
-	before = fitLeft(before, w-cursor-1)
-	return before + st.selected(plain, under) + after
+	return lipgloss.NewStyle().Inline(true).MaxWidth(max(1, w)).Render(f.View())
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+	"pgregory.net/rapid"
+
 	"plimsoll/config/fault"
 )
 
@@ -96,11 +99,40 @@ func TestTyping(t *testing.T) {
 	d := start(t, newFake(t)).press("x", "abc def", "left", "left", "X", "end", "Y", "home", "Z").sees("reason: ZabcXdefY"[:8] + "Zabc dXefY")
 	d.press("end", "backspace").sees("reason: Zabc dXef")
 	i := input{}.insert("one two")
-	i = i.erase(i.word())
+	i = i.key(tea.KeyPressMsg{Code: 'w', Mod: tea.ModCtrl})
 	if i.text() != "one " {
 		t.Fatalf("%q", i.text())
 	}
 	if n := len([]rune(input{}.insert(strings.Repeat("x", 1000)).text())); n > inputLimit {
 		t.Fatalf("%d runes were taken", n)
 	}
+}
+
+// An input is a value, as the screens that hold it: typing into a copy
+// changes nothing else, and no key of it reads the clipboard.
+func TestAnInputIsAValueOfBoundedWidth(t *testing.T) {
+	st := stylesOf(themeDark, true)
+	rapid.Check(t, func(t *rapid.T) {
+		i := input{}
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			before, words := i, i.text()
+			switch code := rapid.SampledFrom([]rune{0, tea.KeyLeft, tea.KeyHome, tea.KeyBackspace, tea.KeyDelete, 'w', 'v', 'k'}).Draw(t, "key"); code {
+			case 0:
+				i = i.insert(rapid.StringOf(rapid.SampledFrom([]rune("ab 漢é\u0301-"))).Draw(t, "text"))
+			case 'w', 'v', 'k':
+				i = i.key(tea.KeyPressMsg{Code: code, Mod: tea.ModCtrl})
+			default:
+				i = i.key(tea.KeyPressMsg{Code: code})
+			}
+			if before.text() != words {
+				t.Fatalf("%q became %q by typing into a copy", words, before.text())
+			}
+			w := rapid.IntRange(2, 30).Draw(t, "width")
+			for _, focused := range []bool{false, true} {
+				if out := i.view(&st, focused, w); width(out) > w || focused && !strings.Contains(out, "\x1b[7m") {
+					t.Fatalf("%q at %d is %q in %d cells", i.text(), i.at, out, w)
+				}
+			}
+		}
+	})
 }
