@@ -145,6 +145,9 @@ func outcome(w io.Writer, o release.Outcome) {
 			fmt.Fprintf(w, "           left behind %s\n", d)
 		}
 	}
+	if o.Quarantined != nil {
+		fmt.Fprintf(w, "  quarantined %s; to lift it: plimsoll quarantine %s %s --lift --reason TEXT\n", *o.Quarantined, o.Service, *o.Quarantined)
+	}
 	fmt.Fprintf(w, "  record   %s\n", fullOrNone(o.Record))
 	for _, warning := range o.Warnings {
 		fmt.Fprintf(w, "  warning  %s\n", warning)

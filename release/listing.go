@@ -13,6 +13,7 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/release/operation"
 )
 
 const viewKind = "view.v1"
@@ -236,9 +237,21 @@ func (l *listing) warn() {
 		case len(o.Owed) > 0:
 			l.say("a %s to %s is done, but owes the ledger: %s; run %s", o.Action, shortOr(o.Digest), list(o.Owed), o.Command)
 		default:
-			l.say("an unfinished %s of %s stopped at: %s; finish it with %s", o.Action, shortOr(o.Digest), o.Step, o.Command)
+			l.say("an unfinished %s of %s stopped at: %s; %s; finish it with %s", o.Action, shortOr(o.Digest), o.Step, side(o.Prod), o.Command)
 		}
 	}
+}
+
+// side says on which side of the move an unfinished operation stopped.
+func side(w operation.Where) string {
+	switch w {
+	case operation.Before:
+		return "prod has not changed"
+	case operation.After:
+		return "PROD HAS MOVED"
+	case operation.Unknown:
+	}
+	return "prod may have moved"
 }
 
 func (l *listing) say(format string, args ...any) {

@@ -77,6 +77,8 @@ type Outcome struct {
 	Seconds   float64         `json:"seconds"`
 	Unchanged bool            `json:"unchanged"`
 	Warnings  []string        `json:"warnings,omitempty"`
+	// Quarantined is the digest that a rollback left and quarantined; nil: none.
+	Quarantined *digest.Digest `json:"quarantined,omitempty"`
 }
 
 // Arrivals counts the referrers that travelled to prod.
@@ -111,10 +113,12 @@ type Pending struct {
 	Service string        `json:"service"`
 	Action  string        `json:"action"`
 	Digest  digest.Digest `json:"digest"`
-	Started time.Time     `json:"started"`
-	Step    string        `json:"step"` // where it stopped, in words
-	Prod    Where         `json:"prod"`
-	Owed    []string      `json:"owed,omitempty"` // what is still to be written, in words
-	Problem string        `json:"problem,omitempty"`
-	Command string        `json:"command"` // what finishes it
+	// Previous is what the channel pointed at before; nil for nothing, or not known yet.
+	Previous *digest.Digest `json:"previous"`
+	Started  time.Time      `json:"started"`
+	Step     string         `json:"step"` // where it stopped, in words
+	Prod     Where          `json:"prod"`
+	Owed     []string       `json:"owed,omitempty"` // what is still to be written, in words
+	Problem  string         `json:"problem,omitempty"`
+	Command  string         `json:"command"` // what finishes it
 }

@@ -31,6 +31,9 @@ func (p Pending) filled(op store.Operation, d journaled) Pending {
 	s := state{journaled: d, op: op}
 	s.service.Name = op.Service
 	p.Digest, p.Command = d.Target, s.command()
+	if d.Previous != "" {
+		p.Previous = &d.Previous
+	}
 	switch {
 	case op.Moved:
 		p.Prod = After

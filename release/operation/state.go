@@ -238,6 +238,9 @@ func (s *state) outcome() Outcome {
 	if s.Previous != "" {
 		o.Previous = &s.Previous
 	}
+	if s.Left != "" {
+		o.Quarantined = &s.Left
+	}
 	if o.Referrers.LeftBehind == nil {
 		o.Referrers.LeftBehind = []digest.Digest{}
 	}
