@@ -238,3 +238,17 @@ func TestNoRefreshWhileAPersonDecides(t *testing.T) {
 		t.Fatalf("%d lists behind a dialog", calls)
 	}
 }
+
+// A bar that is full says that it is done, whatever a registry claims.
+func TestABarIsFullOnlyWhenAllIsDone(t *testing.T) {
+	for _, c := range []struct {
+		done, total int64
+		want        string
+	}{
+		{0, 10, "░░░░░░░░"}, {999, 1000, "███████░"}, {1000, 1000, "████████"}, {5, 0, "████████"}, {-7, 10, "░░░░░░░░"}, {99, 10, "████████"}, {1, -1, "████████"}, {-2, -1, "░░░░░░░░"},
+	} {
+		if got := bar(c.done, c.total, 8); got != c.want {
+			t.Errorf("%d of %d is %q, want %q", c.done, c.total, got, c.want)
+		}
+	}
+}

@@ -3,9 +3,13 @@ package ui
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"charm.land/bubbles/v2/progress"
+	"charm.land/lipgloss/v2"
 
 	"plimsoll/registry"
 )
@@ -175,8 +179,14 @@ func bar(done, total int64, w int) string {
 	} else if done >= total {
 		share = 1
 	}
-	full := int(share * float64(w))
-	return strings.Repeat("█", full) + strings.Repeat("░", w-full)
+	// The bar rounds; what is nearly done must not look done.
+	share = math.Floor(share*float64(w)) / float64(max(1, w))
+	return progress.New(progress.WithWidth(w), progress.WithoutPercentage(), progress.WithFillCharacters('█', '░'), uncoloured).ViewAs(share)
+}
+
+// uncoloured leaves the look of a bar to the line that it is in.
+func uncoloured(m *progress.Model) {
+	m.FullColor, m.EmptyColor = lipgloss.NoColor{}, lipgloss.NoColor{}
 }
 
 // outcomeLines is the end: what became of it and what to do next.
