@@ -28,8 +28,8 @@ func box(st *styles, title string, scrolling []line, p pager, fixed []string, at
 	for i := range lines {
 		lines[i] = fit(lines[i], w)
 	}
-	// The title needs a look of its own on the border, which a border cannot
-	// have: so the top line is made here, of the same border's characters.
+	// The title needs a look of its own on the border, which a part of a border
+	// cannot have: so the top line is made here, of the same border's characters.
 	border := lipgloss.RoundedBorder()
 	title = ansi.Truncate(" "+title+" ", w-2, "…")
 	top := border.TopLeft + border.Top + st.paint(strong, title) + strings.Repeat(border.Top, max(0, w+1-width(title))) + border.TopRight

@@ -26,4 +26,10 @@
 //	header.go statusbar.go pending.go help.go     around the screens
 //	screen_*.go  services, candidates, detail, diff, operation, rollback, history
 //	dialog*.go   boxes over them; dialog_confirm.go guards prod
+//
+// Bubble Tea runs it, Lip Gloss paints (styles.go) and lays dialogs over a
+// screen (dialog.go), Bubbles matches keys (keys.go), edits what is typed
+// (input.go) and draws bars (screen_operation.go). The table and the pager are
+// own code: a table of Bubbles ends the look of a selected row at the first
+// coloured cell, and its viewport keeps the lines that a pure View makes anew.
 package ui
