@@ -93,8 +93,15 @@ func newPromote(d *data, s subject) dialog {
 
 // newFinish asks for the confirmation that an open operation is to be finished.
 func newFinish(d *data, p operation.Pending) dialog {
-	previous, _ := d.shown(p.Service)
-	facts := append([]line{say(warn, "! %s", pendingWords(p)), nil}, moveFacts(d.service(p.Service), prodName(d, p.Service), previous, "", p.Digest)...)
+	previous, now := p.Previous, ""
+	if shown, _ := d.shown(p.Service); previous == nil || shown != nil && *shown == *previous {
+		previous, now = shown, prodName(d, p.Service)
+	}
+	move := moveFacts(d.service(p.Service), now, previous, nameOf(d, p.Service, p.Digest, nil), p.Digest)
+	if p.Prod == operation.After {
+		move[1][0].text, move[3][0].text = "was     ", "is now  "
+	}
+	facts := append([]line{say(warn, "! %s", pendingWords(p)), nil}, move...)
 	for _, o := range p.Owed {
 		facts = append(facts, line{{"still owed: ", strong}, {o, plain}})
 	}

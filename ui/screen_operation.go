@@ -203,6 +203,9 @@ func outcomeLines(r *running) []line {
 	if o.Record != nil {
 		lines = append(lines, digestLine("record", string(*o.Record)))
 	}
+	if o.Quarantined != nil {
+		lines = append(lines, say(plain, "  quarantined %s", *o.Quarantined), say(faint, "              it must not be promoted again; x in its row lifts that"))
+	}
 	if r.action == "promote" && !o.Unchanged {
 		lines = append(lines,
 			field("copied", fmt.Sprintf("%s in %s, %d mounted, %d there already", size(o.Copied.Bytes), plural(o.Copied.Blobs, "blob"), o.Copied.Mounted, o.Copied.Skipped)),
