@@ -41,7 +41,7 @@ func TestCopyEndsATransferThatStalls(t *testing.T) {
 				t.Cleanup(func() { close(release) }) // before the registries end
 				patience := 100 * time.Millisecond
 				if !forever {
-					patience = time.Second // the second try has to get through on a busy machine
+					patience = 5 * time.Second // the second try has to get through on a busy machine, under the race detector too
 				}
 				s.request = registry.Hurried(s.request, patience)
 				_, err := registry.Copy(t.Context(), s.request)
