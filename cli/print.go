@@ -128,6 +128,10 @@ func checks(w io.Writer, list []gates.Check) {
 
 // outcome writes what an operation did.
 func outcome(w io.Writer, o release.Outcome) {
+	if o.Unchanged && o.Action == "adopt" {
+		fmt.Fprintf(w, "%s: what is in prod has a record already: %s. Nothing was changed.\n", o.Service, o.Digest)
+		return
+	}
 	if o.Unchanged {
 		fmt.Fprintf(w, "%s is in prod already: %s. Nothing was changed.\n", o.Service, o.Digest)
 		return

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,6 +111,12 @@ func (d *Desk) verify(ctx context.Context, p place, dg digest.Digest) (Verificat
 	}
 	v := Verification{Service: p.Name, Checks: []gates.Check{}, Problems: []string{}, InProd: root.Digest == dg}
 	desc, err := d.read().Head(ctx, p.prod, dg.String())
+	if errors.Is(err, registry.ErrNotFound) {
+		// What prod does not hold was not promoted, or nobody can pull it any more: a no, not a failure.
+		v.Quarantined = chain.QuarantinedBy(dg)
+		v.Problems = append(v.Problems, p.prod.String()+" does not hold this digest")
+		return v, nil
+	}
 	if err != nil {
 		return Verification{}, fmt.Errorf("look for %s: %w", p.prod.At(dg), err)
 	}
