@@ -52,7 +52,7 @@ func FuzzChallenges(f *testing.F) {
 }
 
 func FuzzParseRepository(f *testing.F) {
-	for _, s := range []string{"localhost:5000/a", "reg.example.com/a/b", "[::1]:5000/x", "a@b.com/x", "b.com:x@evil.com/y", "b.com?/x", "b.com/../x", "b.com/A"} {
+	for _, s := range []string{"localhost:5000/a", "reg.example.com/a/b", "[::1]:5000/x", "a@b.com/x", "b.com:x@evil.com/y", "b.com?/x", "b.com/../x", "b.com/A", "[0]:0/0"} {
 		f.Add(s)
 	}
 	c := New(Options{})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,7 +55,8 @@ var hostName = pattern(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?(?:\.[a-zA-
 // check tells what is wrong with a name, which becomes part of URLs.
 func (r Repository) check() error {
 	s := clean.Text(r.String())
-	if !hostName().MatchString(r.Host) || !strings.ContainsAny(r.Host, ".:") && r.Host != "localhost" {
+	_, notURL := url.Parse("https://" + r.Host + "/") // an address in brackets has to be one
+	if notURL != nil || !hostName().MatchString(r.Host) || !strings.ContainsAny(r.Host, ".:") && r.Host != "localhost" {
 		return fault.New(fault.Usage, "write it as host/path, for example registry.example.com/team/app", nil,
 			"%q names no registry host", s)
 	}
