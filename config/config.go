@@ -19,8 +19,25 @@ type Config struct {
 	Registries map[string]Registry // by host, as written
 	Signing    Signing
 	Trust      map[string]Group
-	Services   []Service // in the order of the file
+	TrustRoot  TrustRoot         // what keyless signatures are checked against
+	Sources    map[string]Source // evidence that is not in the registry, by name
+	Services   []Service         // in the order of the file
 	UI         UI
+}
+
+// PolicyOwners is the signer group that, if it is in trust, must have signed a policy for it to count.
+const PolicyOwners = "policy-owners"
+
+// TrustRoot says where the certificate authorities and logs of keyless
+// signatures come from. Raw is read from File by Load; with TUF it is filled by
+// whoever fetches it. The zero value is the public good instance of Sigstore, by TUF.
+type TrustRoot struct {
+	File string // as written: a trusted_root.json
+	TUF  string // URL of a TUF repository; "" with no File: Sigstore's own
+	Init []byte // the root.json that TUF starts from; nil: the one built in for Sigstore's own
+	Raw  []byte // trusted_root.json; nil: not there (yet)
+	// Problem says why Raw is not there; evidence that needs it is then unreadable, never passed over.
+	Problem string
 }
 
 // Registry is how one registry host is reached.
@@ -93,16 +110,23 @@ type Group struct {
 	Keys     []Key      // members known only by their key
 	People   []Person   // members with an id
 	Workflow []Workflow // keyless members
+	// Root is the trusted_root.json that the keyless members are checked
+	// against; RootProblem says why there is none.
+	Root        []byte
+	RootProblem string
 }
 
 // Key is one public key.
 type Key struct {
-	Path      string // as written
+	Path      string // as written; a file, or azurekms://…, awskms://…
 	PEM       []byte
 	SPKI      []byte // DER of the SubjectPublicKeyInfo; what the policy digest covers
 	Public    crypto.PublicKey
 	NotBefore time.Time // zero: always
 	NotAfter  time.Time // zero: for ever
+	// Problem says why the public key of a key service is not known; then PEM,
+	// SPKI and Public are nil, and evidence that may be its is unreadable.
+	Problem string
 }
 
 // Is tells whether public is this key.
@@ -133,8 +157,12 @@ type Person struct {
 	Key Key
 }
 
-// Workflow is a keyless identity.
-type Workflow struct{ Issuer, Identity string }
+// Workflow is a keyless identity: exact, or by a pattern that matches it whole. Exactly one is set.
+type Workflow struct {
+	Issuer   string
+	Identity string
+	Pattern  *regexp.Regexp // anchored at both ends
+}
 
 // Service is what is released, with its effective gates.
 type Service struct {
@@ -149,6 +177,7 @@ type Service struct {
 	Deliver   Deliver
 	Gates     Gates    // defaults, with the service's own entries in place of them
 	Records   []string // signer groups of records and quarantines
+	Overrides []Override
 	Copy      CopyRule
 	Window    time.Duration // retention window
 }
@@ -176,19 +205,23 @@ type GitDelivery struct{ Repository, Branch, Path string }
 // Gates are the rules of one service. A nil gate is not configured
 // (not-required); Off lists those switched off in words, shown everywhere.
 type Gates struct {
-	E2E       *E2EGate
-	Scan      *ScanGate
-	BaseImage *BaseImageGate
-	SignOff   *SignOffGate
-	Freeze    []Freeze
-	Soak      *Soak
-	Custom    []CustomGate
-	Off       []string
+	E2E        *E2EGate
+	Scan       *ScanGate
+	BaseImage  *BaseImageGate
+	Provenance *ProvenanceGate
+	SignOff    *SignOffGate
+	Freeze     []Freeze
+	Soak       *Soak
+	Custom     []CustomGate
+	Off        []string
 }
 
-// E2EGate asks for passed test results.
+// E2EGate asks for passed test results: signed ones, or answers of sources.
+// Signers or Sources is not empty; with both, every required suite needs a pass
+// from either, and a failure of either blocks.
 type E2EGate struct {
 	Signers []string
+	Sources []string      // names in Config.Sources
 	MaxAge  time.Duration // 0: no limit
 	Suites  []string      // every one must have passed; empty: at least one suite
 }
@@ -209,6 +242,8 @@ const (
 // ScanGate asks for a vulnerability scan.
 type ScanGate struct {
 	Signers     []string
+	Sources     []string // scanners outside the registry's evidence; Signers or Sources is not empty
+	VEX         []string // signer groups whose OpenVEX counts; empty: Signers
 	MaxSeverity Severity // the worst that still passes
 	MaxAge      time.Duration
 	Allow       []Allow
@@ -223,8 +258,19 @@ type Allow struct {
 
 // BaseImageGate asks for base images that are pinned by digest.
 type BaseImageGate struct {
-	Signers []string
-	Pinned  bool // required
+	Signers      []string
+	Pinned       bool          // required
+	Repositories []string      // allowed ones as patterns of path.Match over host/path, "**" at the end for all below; empty: any
+	MaxAge       time.Duration // since the build took them, by the provenance's signed time; 0: no limit
+}
+
+// ProvenanceGate asks where and by whom an image was built.
+type ProvenanceGate struct {
+	Signers  []string
+	Source   string   // repository URL, compared without scheme, ".git" and a closing slash
+	Branches []string // patterns of path.Match over the branch or tag name; empty: any
+	Builders []string // builder ids, exact or ending in "*"; empty: any
+	MaxAge   time.Duration
 }
 
 // When says when a sign-off is needed.
@@ -242,21 +288,119 @@ type SignOffGate struct {
 	Signers     []string
 	Quorum      int // 1 by default
 	When        When
-	NotPromoter bool // not-by: [promoter]
+	Bigger      Bigger // what makes a change bigger
+	NotPromoter bool   // not-by: [promoter]
 	MaxAge      time.Duration
 }
 
-// Freeze is a window in which nothing is promoted.
+// BiggerRule is one thing that makes a change bigger than an ordinary one.
+type BiggerRule string
+
+// The rules.
+const (
+	BiggerBaseImage  BiggerRule = "base-image" // another base image
+	BiggerEcosystem  BiggerRule = "ecosystem"  // packages of an ecosystem that prod has none of
+	BiggerUser       BiggerRule = "user"
+	BiggerEntrypoint BiggerRule = "entrypoint"
+	BiggerPorts      BiggerRule = "ports"
+	BiggerEnv        BiggerRule = "env" // names of environment variables
+	BiggerPlatforms  BiggerRule = "platforms"
+	BiggerMajor      BiggerRule = "major"    // another major version, by semver of the tags or labels
+	BiggerSeverity   BiggerRule = "severity" // a vulnerability above max-severity that prod does not have
+)
+
+// Bigger says what makes a change bigger. The zero value is not valid; see DefaultBigger.
+type Bigger struct {
+	Rules  []BiggerRule
+	Size   float64 // per cent that the compressed size may change; 0: not looked at
+	Layers float64 // per cent of the layer bytes that may be new; 0: not looked at
+}
+
+// DefaultBigger is what makes a change bigger where the configuration does not say.
+func DefaultBigger() Bigger {
+	return Bigger{
+		Rules: []BiggerRule{
+			BiggerBaseImage, BiggerEcosystem, BiggerUser, BiggerEntrypoint, BiggerPorts, BiggerEnv, BiggerPlatforms, BiggerMajor, BiggerSeverity,
+		},
+		Size: 25, Layers: 50,
+	}
+}
+
+// Freeze is a window in which nothing is promoted: once (From, To), or
+// recurring (Cron, For, Zone).
 type Freeze struct {
 	From, To time.Time
+	Cron     string         // five fields: when it begins, in Zone
+	For      time.Duration  // how long it lasts
+	Zone     *time.Location // nil: UTC
 	Reason   string
 }
 
 // Soak is the least time in staging.
-type Soak struct{ Min time.Duration }
+type Soak struct {
+	Min     time.Duration
+	Channel string   // the tag of the staging repository that staging follows
+	Signers []string // whose statements that staging runs a digest count, beside what this machine saw; may be empty
+}
 
-// CustomGate is an expression.
-type CustomGate struct{ Name, Expr string }
+// CustomGate is an expression in CEL that must be true.
+type CustomGate struct {
+	Name, Expr string
+	Message    string // for people, if it is not; "" for none
+	Line, At   int    // where Expr stands in the file, from 1
+}
+
+// Override lets people go past gates with a reason.
+type Override struct {
+	Gates []string // names of gates, custom ones included
+	By    []string // signer groups with people
+}
+
+// Source is a place outside the registry that says something about a
+// candidate. Exactly one of the forms is set.
+type Source struct {
+	Name      string
+	GitHub    *GitHubSource
+	Pipelines *PipelinesSource
+	HTTP      *HTTPSource
+	Command   []string      // argv, templates over Service, Digest, Revision, Staging; JSON on its standard output
+	Timeout   time.Duration // 10 s by default
+	Keep      time.Duration // how long an answer may be shown again; 1 m by default; a promotion always asks
+}
+
+// GitHubSource reads the check runs and statuses of the candidate's revision.
+type GitHubSource struct {
+	API        string   // https://api.github.com by default
+	Repository string   // owner/name
+	Checks     []string // names of check runs and status contexts that must have passed; empty: every one
+	TokenEnv   string   // the environment variable with a token
+	CLI        bool     // ask gh auth token
+}
+
+// PipelinesSource reads the builds of the candidate's revision in Azure Pipelines, and their test runs.
+type PipelinesSource struct {
+	URL      string // of the organization: https://dev.azure.com/acme
+	Project  string
+	Pipeline string // name or number of the definition
+	TokenEnv string // the environment variable with a personal access token or System.AccessToken
+	CLI      bool   // ask az account get-access-token
+}
+
+// HTTPSource asks any endpoint and takes its JSON apart.
+type HTTPSource struct {
+	URL       string   // a template over Service, Digest, Revision, Staging, each escaped for a URL
+	TokenEnv  string   // the environment variable with a bearer token; "" for none
+	Header    string   // the header that carries the token; Authorization by default
+	State     string   // JSONPath (RFC 9535) of the state
+	Passed    []string // values of the state that mean passed; others: see Running
+	Running   []string // values that mean not finished
+	Count     string   // JSONPath of the number of tests that passed; "" for none
+	Total     string   // JSONPath of the number of all tests
+	Time      string   // JSONPath of when it finished, RFC 3339 or seconds since 1970
+	Link      string   // JSONPath of a page for people
+	CA        []byte   // PEM of an extra certificate authority
+	PlainHTTP bool     // loopback only
+}
 
 // UI is what a person likes.
 type UI struct {

@@ -7,6 +7,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/report"
 )
 
 // Status is the answer of one gate.
@@ -36,9 +37,11 @@ const (
 	E2E           = "e2e"
 	Scan          = "scan"
 	BaseImage     = "base-image"
+	Provenance    = "provenance"
 	SignOff       = "sign-off"
 	Soak          = "soak"
 	FreezeGate    = "freeze"
+	PolicyGate    = "policy"
 	QuarantineOut = "quarantine"
 )
 
@@ -101,10 +104,78 @@ type Input struct {
 	Promoter      string   // id of who promotes, "" if unknown
 	Bigger        []string // which bigger-change rules fired against prod, in words
 	BiggerErr     error    // the change could not be told: a sign-off is needed
+	Answers       []Answer // of sources outside the registry, in any order
+	Staged        Staged
+	Facts         Facts
+	Standing      Standing   // of the policy itself
+	Overrides     []Override // what the promoter asks to go past
+}
+
+// AnswerState is what a source says.
+type AnswerState string
+
+// The states of an answer.
+const (
+	Passed  AnswerState = "passed"
+	Failed  AnswerState = "failed"
+	Running AnswerState = "running"
+	Absent  AnswerState = "absent" // the source answers, and knows nothing of it
+)
+
+// Answer is what a source outside the registry says about a candidate. It is
+// not signed: what vouches for it is who configured the source, and TLS.
+type Answer struct {
+	Source   string // its name in the configuration
+	Kind     string // github, azure-pipelines, http, command, …
+	Key      string // the suite or check that it is about; "" for the source as a whole
+	State    AnswerState
+	Passed   int // tests; Total 0: not counted
+	Failed   int
+	Total    int
+	Failures []string         // names of what failed
+	Findings []report.Finding // of a scanner
+	Scanner  bool             // Findings says what a scanner found; else it says nothing
+	Finished time.Time        // zero: not said
+	Link     string           // http(s), for people
+	About    string           // the revision or digest that it was asked about
+	Asked    time.Time        // when; an older one is a kept answer
+	Err      error            // it could not answer: the gate is an error
+}
+
+// Staged says since when the candidate is what staging runs.
+type Staged struct {
+	Since time.Time // zero: never seen there
+	Now   bool      // it still is
+	Err   error
+}
+
+// Facts are what custom expressions may look at: image and diff in the words
+// of `plimsoll diff -o json`, as JSON values.
+type Facts struct {
+	Image map[string]any // repository, digest, tags, created, sizeBytes, platforms, revision, version, labels, config
+	Diff  map[string]any // null before the first promotion
+	Err   error          // they could not be read
+}
+
+// Standing says whether somebody who may has signed the policy that decides here.
+type Standing struct {
+	Required   bool     // trust has policy-owners
+	Signed     bool     // this very policy is signed by one of them
+	By         string   // who, the newest
+	Difference []string // from the newest signed policy to this one, line by line
+	Err        error    // it could not be told
+}
+
+// Override is a gate that the promoter asks to go past, with the reason.
+type Override struct {
+	Gate   string
+	Reason string
 }
 
 // Policy is what decides for one service: its gates, who is trusted, records.
 type Policy struct {
 	Service config.Service
 	Trust   map[string]config.Group
+	Sources map[string]config.Source
+	Root    config.TrustRoot
 }

@@ -3,7 +3,6 @@ package gates
 import (
 	"cmp"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -13,12 +12,11 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"plimsoll/config"
-	"plimsoll/gates/report"
 )
 
 // NewPolicy is what decides for service s of configuration c.
 func NewPolicy(c *config.Config, s config.Service) Policy {
-	return Policy{Service: s, Trust: c.Trust}
+	return Policy{Service: s, Trust: c.Trust, Sources: c.Sources, Root: c.TrustRoot}
 }
 
 // Groups is every group in trust, by name.
@@ -92,106 +90,21 @@ func (p Policy) effective() object {
 		"records":   sorted(s.Records),
 		"trust":     p.effectiveTrust(),
 	}
+	if len(s.Overrides) > 0 {
+		overrides := make([]object, 0, len(s.Overrides))
+		for _, r := range s.Overrides {
+			overrides = append(overrides, object{"gates": sorted(r.Gates), "by": sorted(r.By)})
+		}
+		o["overrides"] = overrides
+	}
 	if s.Tags != nil {
 		o["candidates"] = s.Tags.String()
 	}
-	return o
-}
-
-// effectiveGates is the rules of all gates; a gate that is not configured is left out.
-func (p Policy) effectiveGates() object {
-	g, o := p.Service.Gates, object{}
-	if e := g.E2E; e != nil {
-		o[E2E] = object{"signers": sorted(e.Signers), "max-age": seconds(e.MaxAge), "suites": sorted(e.Suites)}
+	if sources := p.effectiveSources(); len(sources) > 0 {
+		o["sources"] = sources
 	}
-	if s := g.Scan; s != nil {
-		allow := make([]object, 0, len(s.Allow))
-		for _, a := range s.Allow {
-			allow = append(allow, object{"id": a.ID, "until": when(a.Until), "reason": a.Reason})
-		}
-		o[Scan] = object{
-			"signers": sorted(s.Signers), "max-severity": report.SeverityWord(s.MaxSeverity), "max-age": seconds(s.MaxAge), "allow": allow,
-		}
-	}
-	if b := g.BaseImage; b != nil {
-		o[BaseImage] = object{"signers": sorted(b.Signers), "pinned": b.Pinned}
-	}
-	if s := g.SignOff; s != nil {
-		o[SignOff] = object{
-			"signers": sorted(s.Signers), "quorum": max(s.Quorum, 1), "when": string(cmp.Or(s.When, config.Always)),
-			"not-by-promoter": s.NotPromoter, "max-age": seconds(s.MaxAge),
-		}
-	}
-	p.restOfGates(o)
-	return o
-}
-
-// restOfGates adds the gates that need no evidence.
-func (p Policy) restOfGates(o object) {
-	g := p.Service.Gates
-	if len(g.Freeze) > 0 {
-		windows := make([]object, 0, len(g.Freeze))
-		for _, f := range g.Freeze {
-			windows = append(windows, object{"from": when(f.From), "to": when(f.To), "reason": f.Reason})
-		}
-		o[FreezeGate] = windows
-	}
-	if g.Soak != nil {
-		o[Soak] = object{"min": seconds(g.Soak.Min)}
-	}
-	for _, c := range g.Custom {
-		o["custom:"+c.Name] = c.Expr
-	}
-	if len(g.Off) > 0 {
-		o["off"] = sorted(g.Off)
-	}
-}
-
-// effectiveTrust is the groups that the service names, members by key.
-func (p Policy) effectiveTrust() object {
-	g, named := p.Service.Gates, slices.Clone(p.Service.Records)
-	if g.E2E != nil {
-		named = append(named, g.E2E.Signers...)
-	}
-	if g.Scan != nil {
-		named = append(named, g.Scan.Signers...)
-	}
-	if g.BaseImage != nil {
-		named = append(named, g.BaseImage.Signers...)
-	}
-	if g.SignOff != nil {
-		named = append(named, g.SignOff.Signers...)
-	}
-	o := object{}
-	for _, name := range sorted(named) {
-		g := p.Trust[name]
-		members := make([]object, 0, len(g.Keys)+len(g.People)+len(g.Workflow))
-		for _, k := range g.Keys {
-			members = append(members, keyObject("", k))
-		}
-		for _, person := range g.People {
-			members = append(members, keyObject(person.ID, person.Key))
-		}
-		for _, w := range g.Workflow {
-			members = append(members, object{"issuer": w.Issuer, "identity": w.Identity})
-		}
-		slices.SortFunc(members, func(a, b object) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-		o[name] = members
-	}
-	return o
-}
-
-// keyObject is one key: its bytes and when it counts, not where its file is.
-func keyObject(id string, k config.Key) object {
-	spki := k.SPKI
-	if spki == nil && k.Public != nil {
-		if der, err := x509.MarshalPKIXPublicKey(k.Public); err == nil {
-			spki = der
-		}
-	}
-	o := object{"spki": hex.EncodeToString(spki), "not-before": when(k.NotBefore), "not-after": when(k.NotAfter)}
-	if id != "" {
-		o["id"] = id
+	if raw := p.effectiveRoot(); raw != nil {
+		o["trust-root"] = raw
 	}
 	return o
 }
