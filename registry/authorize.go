@@ -123,7 +123,7 @@ func (c *Client) prove(ctx context.Context, h *host, scopes []string, req *http.
 		return err
 	}
 	defer done()
-	cred, err := h.login.credential(ctx)
+	cred, err := h.login.credential(ctx, c.now())
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ type Options struct {
 	Purpose    Purpose // "": Read
 	ReadOnly   bool    // refuse every write before anything is sent
 	UserAgent  string  // "": plimsoll
+	// Providers makes what a cloud adds for a host; it returns nil for one that
+	// has none, and does not use the wire before it returns. nil: no host has any.
+	Providers func(host string, entry config.Registry, wire *Wire) Provider
 	// Trace is told of each request that was sent, after its answer's header
 	// came: its method (TraceToken for a token request), its URL without query,
 	// the status (0: no answer) and the time that it took. It is called from
@@ -113,6 +116,8 @@ type access struct {
 	from []Repository // of the same host: to be read too, for a mount
 	late lateness     // whether the request may still be sent after a wait
 	here bool         // redirects to another host are an answer, not a way
+
+	actions string // of the token, in place of pull and push
 }
 
 // lateness says how late a request may be repeated.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
@@ -19,10 +20,24 @@ type credential struct {
 	username, password string
 	identityToken      string // an OAuth2 refresh token
 	registryToken      string // a bearer token, sent as it is
+
+	subject string    // who it proves, if its provider said so
+	expires time.Time // zero: unknown
 }
 
 // anonymous tells whether there is nothing to send.
-func (c credential) anonymous() bool { return c == credential{} }
+func (c credential) anonymous() bool {
+	return c.username == "" && c.password == "" && c.identityToken == "" && c.registryToken == ""
+}
+
+// ended tells whether the credential is not to be used any more, which is a
+// moment before its end: what is proved with it has to arrive.
+func (c credential) ended(now time.Time) bool {
+	return !c.expires.IsZero() && !now.Before(c.expires.Add(-credentialReserve))
+}
+
+// credentialReserve is how long before its end a credential is replaced.
+const credentialReserve = time.Minute
 
 // register has the secrets cut out of all that this process prints.
 func (c credential) register() credential {
@@ -47,7 +62,7 @@ func identityFor(entry config.Registry, purpose Purpose) *config.Identity {
 }
 
 // readCredential asks the source that id names.
-func readCredential(ctx context.Context, name string, purpose Purpose, id *config.Identity) (credential, error) {
+func readCredential(ctx context.Context, name string, purpose Purpose, id *config.Identity, p Provider) (credential, error) {
 	switch {
 	case id == nil || id.Anonymous:
 		return credential{}, nil
@@ -55,6 +70,8 @@ func readCredential(ctx context.Context, name string, purpose Purpose, id *confi
 		return fromDocker(ctx, name)
 	case id.Username != "":
 		return fromEnvironment(name, purpose, id)
+	case p != nil && (id.Azure != nil || id.AWS != nil):
+		return fromProvider(ctx, p, *id)
 	case id.Azure != nil:
 		return credential{}, unknownIdentity(name, purpose, "azure: "+id.Azure.Method)
 	case id.AWS != nil:

@@ -21,6 +21,7 @@ type host struct {
 	scheme    string // of base
 	transport *http.Transport
 	login     *login
+	provider  Provider // nil: none
 
 	mu        sync.Mutex
 	skew      time.Duration
@@ -28,6 +29,7 @@ type host struct {
 	referrers map[string]bool // by repository path: whether it has the referrers API
 	onePost   map[string]bool // by repository path: whether it takes a blob in one POST
 	checked   map[string]bool // by repository path: whether the name is one
+	lacks     map[string]bool // what its provider does not offer this identity
 }
 
 // dockerHub are the names of Docker Hub; its API answers under another one.
@@ -43,7 +45,7 @@ func (c *Client) host(name string) *host {
 	entry := c.options.Registries(name)
 	h := &host{
 		name: name, entry: entry, transport: c.transport,
-		referrers: map[string]bool{}, onePost: map[string]bool{}, checked: map[string]bool{},
+		referrers: map[string]bool{}, onePost: map[string]bool{}, checked: map[string]bool{}, lacks: map[string]bool{},
 	}
 	h.base = "https://" + name
 	switch {
@@ -58,13 +60,21 @@ func (c *Client) host(name string) *host {
 	if len(entry.CA) > 0 {
 		h.transport = newTransport(entry.CA)
 	}
-	h.login = newLogin(name, entry, c.options.Purpose)
+	if c.options.Providers != nil {
+		h.provider = c.options.Providers(name, entry, &Wire{client: c, name: name})
+	}
+	h.login = newLogin(name, entry, c.options.Purpose, h.provider)
 	c.hosts[name] = h
 	return h
 }
 
 // forget drops the credential and all tokens.
-func (h *host) forget() { h.login.forget() }
+func (h *host) forget() {
+	h.login.forget()
+	if h.provider != nil {
+		h.provider.Close()
+	}
+}
 
 // owns tells whether u lies on the registry's own scheme, host and port.
 func (h *host) owns(u *url.URL) bool {

@@ -53,12 +53,13 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 
 // listing says what a list is and how large it may be.
 type listing struct {
-	repo   Repository
-	what   string
-	accept string
-	here   bool  // a redirect to another host is an answer
-	page   int64 // bytes of one page
-	pages  int
+	repo    Repository
+	what    string
+	accept  string
+	actions string // of the token, "": pull
+	here    bool   // a redirect to another host is an answer
+	page    int64  // bytes of one page
+	pages   int
 }
 
 // pages reads a list page by page, as long as a Link names the next one (distribution
@@ -81,7 +82,7 @@ func (c *Client) pages(ctx context.Context, l listing, first string, read func(*
 			req.Header.Set("Accept", l.accept)
 		}
 		in := pull(l.repo)
-		in.here = l.here
+		in.here, in.actions = l.here, l.actions
 		resp, raw, err := c.fetch(ctx, in, req, l.page, l.what)
 		if err != nil {
 			return err

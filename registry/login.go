@@ -15,9 +15,10 @@ import (
 // login proves the client's identity to one host: it keeps the host's newest
 // challenge, the credential once it was needed, and a token for each scope.
 type login struct {
-	host    string
-	entry   config.Registry
-	purpose Purpose
+	host     string
+	entry    config.Registry
+	purpose  Purpose
+	provider Provider // nil: none
 
 	turn chan struct{} // holds one element: whoever takes it may ask for credentials and tokens
 
@@ -34,8 +35,8 @@ type bearer struct {
 	expires time.Time
 }
 
-func newLogin(name string, entry config.Registry, purpose Purpose) *login {
-	l := &login{host: name, entry: entry, purpose: purpose, turn: make(chan struct{}, 1), tokens: map[string]bearer{}}
+func newLogin(name string, entry config.Registry, purpose Purpose, p Provider) *login {
+	l := &login{host: name, entry: entry, purpose: purpose, provider: p, turn: make(chan struct{}, 1), tokens: map[string]bearer{}}
 	l.turn <- struct{}{}
 	return l
 }
@@ -102,15 +103,15 @@ func (l *login) keep(scopes []string, b bearer) {
 }
 
 // credential asks the configured source once, and keeps what it says until
-// Close or until a token service refuses it. Whoever calls it has the turn.
-func (l *login) credential(ctx context.Context) (credential, error) {
+// Close, until it ends, or until a token service refuses it. Whoever calls it has the turn.
+func (l *login) credential(ctx context.Context, now time.Time) (credential, error) {
 	l.mu.Lock()
 	cred := l.cred
 	l.mu.Unlock()
-	if cred != nil {
+	if cred != nil && !cred.ended(now) {
 		return *cred, nil
 	}
-	fresh, err := readCredential(ctx, l.host, l.purpose, identityFor(l.entry, l.purpose))
+	fresh, err := readCredential(ctx, l.host, l.purpose, identityFor(l.entry, l.purpose), l.provider)
 	if err != nil {
 		return credential{}, err
 	}
@@ -141,7 +142,10 @@ func (l *login) wait(ctx context.Context) (done func(), err error) {
 // specification, "Requesting a token").
 func (in access) scopes() []string {
 	action := "pull"
-	if in.push {
+	switch {
+	case in.actions != "":
+		action = in.actions
+	case in.push:
 		action = "pull,push"
 	}
 	list := []string{"repository:" + in.repo.Path + ":" + action}
@@ -178,7 +182,7 @@ func (in access) wanted(c *challenge) []string {
 			continue
 		}
 		name, actions := rest[:cut], strings.Split(rest[cut+1:], ",")
-		fits := repositoryPath().MatchString(name) && !slices.ContainsFunc(actions, func(a string) bool {
+		fits := in.actions == "" && repositoryPath().MatchString(name) && !slices.ContainsFunc(actions, func(a string) bool {
 			return a != "pull" && (a != "push" || !in.push)
 		})
 		own := name == in.repo.Path || slices.ContainsFunc(in.from, func(r Repository) bool { return r.Path == name })

@@ -36,7 +36,7 @@ func (c *Client) token(ctx context.Context, h *host, asked *challenge, scopes []
 	if t, ok := h.login.kept(scopes, c.now()); ok { // another goroutine fetched it while we waited
 		return t, nil
 	}
-	cred, err := h.login.credential(ctx)
+	cred, err := h.login.credential(ctx, c.now())
 	if err != nil {
 		return "", err
 	}
@@ -98,22 +98,28 @@ func (c *Client) fetchToken(ctx context.Context, h *host, realm *url.URL, servic
 	if err != nil {
 		return bearer{}, err
 	}
+	resp, err := c.askToken(ctx, h, req)
+	if err != nil {
+		return bearer{}, err
+	}
+	return c.readToken(h, resp)
+}
+
+// askToken sends a request to a token service. To ask twice is harmless, also
+// by POST.
+func (c *Client) askToken(ctx context.Context, h *host, req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		resp, err := c.send(ctx, h, TraceToken, req, AnswerTimeout)
-		// To ask for a token twice is harmless, also by POST.
 		wait, again := c.policy.next(attempt, access{}, asGet(req), resp, err)
 		if !again || ctx.Err() != nil {
-			if err != nil {
-				return bearer{}, c.explain(ctx, h, req, err)
-			}
-			return c.readToken(h, resp)
+			return resp, c.explain(ctx, h, req, err)
 		}
 		discard(resp)
 		if err := c.sleep(ctx, wait); err != nil {
-			return bearer{}, c.explain(ctx, h, req, err)
+			return nil, c.explain(ctx, h, req, err)
 		}
 		if req, err = afresh(ctx, req); err != nil {
-			return bearer{}, err
+			return nil, err
 		}
 	}
 }
