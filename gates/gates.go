@@ -83,9 +83,9 @@ type Platform struct {
 type Negative struct {
 	Gate     string        `json:"gate"`
 	Subject  digest.Digest `json:"subject"`  // the candidate
-	Evidence digest.Digest `json:"evidence"` // manifest of the statement
-	Key      string        `json:"key"`      // suite or reviewer that it belongs to
-	At       time.Time     `json:"at"`       // its signed time; zero without one
+	Evidence digest.Digest `json:"evidence"` // manifest of the statement; of a source's answer, a digest of the answer
+	Key      string        `json:"key"`      // suite, platform or reviewer that it belongs to; of a source's answer it names the source
+	At       time.Time     `json:"at"`       // its signed time; zero without one; when a source's answer finished, else was asked
 	Reason   string        `json:"reason"`
 }
 
@@ -137,7 +137,7 @@ type Answer struct {
 	Scanner  bool             // Findings says what a scanner found; else it says nothing
 	Finished time.Time        // zero: not said
 	Link     string           // http(s), for people
-	About    string           // the revision or digest that it was asked about
+	About    string           // the revision or digest that it was asked about; another digest than the candidate's or a platform's is an error
 	Asked    time.Time        // when; an older one is a kept answer
 	Err      error            // it could not answer: the gate is an error
 }
@@ -149,12 +149,20 @@ type Staged struct {
 	Err   error
 }
 
-// Facts are what custom expressions may look at: image and diff in the words
-// of `plimsoll diff -o json`, as JSON values.
+// Facts are what custom expressions may look at, as JSON values; config/expr
+// has the fields. What is not known is left out: an expression that needs it is
+// an error, never a pass.
 type Facts struct {
-	Image map[string]any // repository, digest, tags, created, sizeBytes, platforms, revision, version, labels, config
-	Diff  map[string]any // null before the first promotion
-	Err   error          // they could not be read
+	Image     map[string]any  // repository, digest, tags, created, sizeBytes, platforms, revision, version, labels
+	Platforms []PlatformFacts // every platform of the image: an expression must hold for each
+	Diff      map[string]any  // what `plimsoll diff -o json` says against prod; nil: it could not be told
+	Err       error           // none of it could be read
+}
+
+// PlatformFacts are those of one platform of the image.
+type PlatformFacts struct {
+	Name   string         // os/arch or os/arch/variant
+	Config map[string]any // image.config: user, entrypoint, cmd, env, exposedPorts, workingDir, volumes, stopSignal, labels
 }
 
 // Standing says whether somebody who may has signed the policy that decides here.
