@@ -2,7 +2,6 @@ package gates
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
@@ -82,7 +81,7 @@ func (p Policy) restOfGates(o object) {
 		o[Soak] = soak
 	}
 	for _, c := range g.Custom {
-		o["custom:"+c.Name] = c.Expr
+		o[customPrefix+c.Name] = c.Expr
 	}
 	if len(g.Off) > 0 {
 		o["off"] = sorted(g.Off)
@@ -173,7 +172,7 @@ func (p Policy) effectiveSources() object {
 			h := s.HTTP
 			o[name] = object{
 				"http": h.URL, "state": h.State, "passed": sorted(h.Passed), "running": sorted(h.Running),
-				"count": h.Count, "total": h.Total, "time": h.Time, "ca": digestOf(h.CA),
+				"count": h.Count, "total": h.Total, "time": h.Time, "ca": encoded(h.CA),
 			}
 		default:
 			o[name] = object{"command": append([]string{}, s.Command...)}
@@ -190,9 +189,9 @@ func (p Policy) effectiveRoot() object {
 	case !keyless:
 		return nil
 	case p.Root.File != "":
-		return object{"sha256": digestOf(p.Root.Raw)}
+		return object{"file": encoded(p.Root.Raw)}
 	}
-	return object{"tuf": p.Root.TUF, "init": digestOf(p.Root.Init)}
+	return object{"tuf": p.Root.TUF, "init": encoded(p.Root.Init)}
 }
 
 // sourceNames is the sources that the gates of the service name.
@@ -207,14 +206,9 @@ func (p Policy) sourceNames() []string {
 	return sorted(names)
 }
 
-// digestOf is the SHA-256 of something that is too long to be in the form, "" for nothing.
-func digestOf(raw []byte) string {
-	if len(raw) == 0 {
-		return ""
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
-}
+// encoded is bytes as JSON carries them, in base64 and never null: a policy has to
+// be judged by again where its files are not.
+func encoded(raw []byte) []byte { return append([]byte{}, raw...) }
 
 // with adds a list of names, if there are any.
 func (o object) with(name string, names []string) object {

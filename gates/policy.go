@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/gowebpki/jcs"
 
 	"plimsoll/config"
 )
@@ -61,16 +58,18 @@ func (p Policy) groups(names []string) ([]config.Group, error) {
 // make its sign-offs stale. Two policies that decide alike have one digest,
 // whatever the file looks like.
 func (p Policy) Digest() string {
-	raw, err := json.Marshal(p.effective())
-	if err == nil {
-		raw, err = jcs.Transform(raw)
-	}
-	if err != nil {
-		panic("gates: a policy of strings, numbers and lists cannot be encoded: " + err.Error())
-	}
-	sum := sha256.Sum256(raw)
+	sum := sha256.Sum256(p.Document())
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
+
+// documentVersion is the version of the canonical form.
+const documentVersion = 1
+
+// ledgerSuffix makes a ledger's repository of prod's where the configuration does not say.
+const ledgerSuffix = "-ledger"
+
+// customPrefix is before the name of a custom gate in the canonical form.
+const customPrefix = "custom:"
 
 // object is a JSON object of the canonical form.
 type object map[string]any
@@ -80,7 +79,7 @@ type object map[string]any
 func (p Policy) effective() object {
 	s := p.Service
 	o := object{
-		"version":   1,
+		"version":   documentVersion,
 		"service":   s.Name,
 		"staging":   s.Staging,
 		"prod":      s.Prod,
@@ -96,6 +95,9 @@ func (p Policy) effective() object {
 			overrides = append(overrides, object{"gates": sorted(r.Gates), "by": sorted(r.By)})
 		}
 		o["overrides"] = overrides
+	}
+	if s.Ledger != "" && s.Ledger != s.Prod+ledgerSuffix {
+		o["ledger"] = s.Ledger // quarantines and policies are read there
 	}
 	if s.Tags != nil {
 		o["candidates"] = s.Tags.String()
