@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
-	"pgregory.net/rapid"
 
 	"plimsoll/config"
 	"plimsoll/config/clean"
@@ -153,25 +152,4 @@ func TestMissingProgramIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no-such-program-here") {
 		t.Fatalf("got %v", err)
 	}
-}
-
-// TestTailKeepsTheEnd holds for writes of any sizes.
-func TestTailKeepsTheEnd(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(1, 20).Draw(t, "limit")
-		w, all := &tail{limit: limit}, ""
-		for _, s := range rapid.SliceOf(rapid.StringMatching(`[a-z\n]{0,30}`)).Draw(t, "writes") {
-			if n, err := w.Write([]byte(s)); n != len(s) || err != nil {
-				t.Fatalf("wrote %d, %v", n, err)
-			}
-			all += s
-		}
-		want := all
-		if len(all) > limit {
-			want = all[len(all)-limit:]
-		}
-		if string(w.kept) != want || w.cut != (len(all) > limit) {
-			t.Fatalf("kept %q of %q", w.kept, all)
-		}
-	})
 }

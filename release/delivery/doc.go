@@ -9,7 +9,5 @@
 // anything changes).
 //
 //	delivery.go   what is delivered, Check, Deliver
-//	command.go    argv, environment, process
-//	tail.go       the end of an output of any length
-//	group_*.go    a process and its children as one
+//	command.go    argv; package program runs it
 package delivery

@@ -1,6 +1,6 @@
 //go:build unix
 
-package delivery
+package program
 
 import (
 	"os/exec"
@@ -8,7 +8,7 @@ import (
 )
 
 // ownGroup gives the child its own process group: the interrupt key, which
-// goes to the group of the terminal, does not stop a delivery half-way, and
+// goes to the group of the terminal, does not stop it half-way, and
 // the time limit ends its children too.
 func ownGroup(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
