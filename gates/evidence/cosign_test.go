@@ -18,9 +18,11 @@ import (
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // fixture reads a file made by the real cosign.
-func fixture(t testing.TB, name string) []byte {
+func fixture(t testing.TB, name string) []byte { return fixtureIn(t, "cosign", name) }
+
+func fixtureIn(t testing.TB, dir, name string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", "cosign", name))
+	raw, err := os.ReadFile(filepath.Join("testdata", dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}

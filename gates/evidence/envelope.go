@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
@@ -17,6 +18,9 @@ type Envelope struct {
 	sig     []byte
 	signed  message
 	parsed  *parsed // of the payload, after its signature was found good
+
+	certified bool   // a certificate vouches for the signature, not a bare key
+	claim     *claim // of the certificate, once it was asked for
 }
 
 // parsed is what came of parsing a payload.
@@ -45,30 +49,31 @@ func Open(item Item) (*Envelope, error) {
 	if err := Strict(item.Raw); err != nil {
 		return nil, err
 	}
-	envelope, err := outer(item)
-	if err != nil {
-		return nil, err
+	if item.Form == DSSE {
+		return newEnvelope(item, item.Raw)
 	}
-	return newEnvelope(item, envelope)
+	return openBundle(item)
 }
 
-// outer finds the DSSE envelope in the bytes of item.
-func outer(item Item) (json.RawMessage, error) {
-	if item.Form == DSSE {
-		return item.Raw, nil
-	}
+// openBundle finds the DSSE envelope in a Sigstore bundle.
+func openBundle(item Item) (*Envelope, error) {
 	bundle, err := fields(item.Raw, "the bundle")
 	if err != nil {
 		return nil, err
 	}
-	if err := keySigned(bundle); err != nil {
+	certified, err := vouched(bundle)
+	if err != nil {
 		return nil, err
 	}
 	envelope, ok := bundle["dsseEnvelope"]
 	if !ok {
 		return nil, fmt.Errorf("%w: the bundle has no dsseEnvelope, so it states nothing about an image", ErrUnsupported)
 	}
-	return envelope, nil
+	e, err := newEnvelope(item, envelope)
+	if err == nil {
+		e.certified = certified
+	}
+	return e, err
 }
 
 // bundleMediaTypes is the media type of a Sigstore bundle up to its version:
@@ -76,31 +81,39 @@ func outer(item Item) (json.RawMessage, error) {
 // application/vnd.dev.sigstore.bundle+json;version=0.3.
 const bundleMediaTypes = "application/vnd.dev.sigstore.bundle"
 
-// keySigned tells whether the bundle says that a public key verifies it.
-func keySigned(bundle map[string]json.RawMessage) error {
+// certifiedMediaTypes are the versions that are read of bundles with a certificate.
+var certifiedMediaTypes = []string{
+	BundleMediaType, bundleMediaTypes + "+json;version=0.3", bundleMediaTypes + "+json;version=0.2", bundleMediaTypes + "+json;version=0.1",
+}
+
+// vouched tells whether a certificate vouches for the bundle's signature, or a bare key.
+func vouched(bundle map[string]json.RawMessage) (certified bool, err error) {
 	mediaType, err := text(bundle, "mediaType", "the bundle")
 	if err != nil {
-		return err
+		return false, err
 	}
-	if mediaType != BundleMediaType {
-		if strings.HasPrefix(mediaType, bundleMediaTypes) {
-			return fmt.Errorf("%w: bundle version %q, only v0.3 is read", ErrUnsupported, short(mediaType))
-		}
-		return fmt.Errorf("%w: media type %q is no Sigstore bundle", ErrMalformed, short(mediaType))
+	if !strings.HasPrefix(mediaType, bundleMediaTypes) {
+		return false, fmt.Errorf("%w: media type %q is no Sigstore bundle", ErrMalformed, short(mediaType))
 	}
 	material, err := fields(bundle["verificationMaterial"], "verificationMaterial of the bundle")
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, keyless := range []string{"certificate", "x509CertificateChain"} {
-		if _, ok := material[keyless]; ok {
-			return fmt.Errorf("%w: signed with a certificate (keyless); this version verifies signatures by public key only", ErrUnsupported)
-		}
+	_, key := material["publicKey"]
+	_, leaf := material["certificate"]
+	_, chain := material["x509CertificateChain"]
+	switch certified = leaf || chain; {
+	case certified && key || leaf && chain:
+		return false, fmt.Errorf("%w: the bundle is signed with a certificate (keyless) and with something else at once", ErrMalformed)
+	case certified && !slices.Contains(certifiedMediaTypes, mediaType):
+		return false, fmt.Errorf("%w: bundle version %q with a certificate; v0.1 to v0.3 are read", ErrUnsupported, short(mediaType))
+	case certified:
+		return true, nil
+	case mediaType != BundleMediaType:
+		return false, fmt.Errorf("%w: bundle version %q, only v0.3 is read of bundles with a key", ErrUnsupported, short(mediaType))
 	}
-	if _, err := fields(material["publicKey"], "publicKey of the bundle"); err != nil {
-		return err
-	}
-	return nil
+	_, err = fields(material["publicKey"], "publicKey of the bundle")
+	return false, err
 }
 
 // newEnvelope reads a DSSE envelope with exactly one signature.

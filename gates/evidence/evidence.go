@@ -76,14 +76,15 @@ type Statement struct {
 	Predicate     json.RawMessage `json:"predicate"`
 }
 
-// Verified is an item whose signature one of the asked keys made, with its parsed statement.
+// Verified is an item whose signature one of the asked keys or workflows made, with its parsed statement.
 type Verified struct {
 	Item
 	Statement Statement
-	Key       config.Key
-	Person    string    // the id that trust gives the key, "" for a plain key
-	Group     string    // the signer group that vouched
-	Logged    time.Time // a verified log or timestamp entry; zero without one
+	Key       config.Key // zero for a certificate
+	Person    string     // the id that trust gives the key, "" for a plain key and for a workflow
+	Identity  string     // the certificate's subject alternative name, "" for a key
+	Group     string     // the signer group that vouched
+	Logged    time.Time  // the earliest verified log or timestamp entry; zero without one
 }
 
 // Why a piece of evidence counts for nothing. A gate names the reason; none is ever a pass.
@@ -93,6 +94,6 @@ var (
 	ErrExpiredKey   = errors.New("expired key")
 	ErrWrongSubject = errors.New("wrong subject")
 	ErrMalformed    = errors.New("malformed")
-	ErrUnsupported  = errors.New("not verifiable here") // keyless, several signatures, other versions
-	ErrUnreadable   = errors.New("cannot be read")      // it could not be fetched: never a pass, and it blocks
+	ErrUnsupported  = errors.New("not verifiable here") // several signatures, other versions
+	ErrUnreadable   = errors.New("cannot be read")      // it, or what it is checked against, could not be fetched: never a pass, and it blocks
 )

@@ -169,7 +169,7 @@ func TestWhatCannotBeVerifiedHereSaysWhy(t *testing.T) {
 		form      evidence.Form
 		want      error
 	}{
-		{"keyless", strings.Replace(good, `"publicKey"`, `"certificate":{"rawBytes":"AA=="},"publicKey"`, 1), evidence.Bundle, evidence.ErrUnsupported},
+		{"a certificate and a key", strings.Replace(good, `"publicKey"`, `"certificate":{"rawBytes":"AA=="},"publicKey"`, 1), evidence.Bundle, evidence.ErrMalformed},
 		{"two signatures", strings.Replace(good, sig, sig+","+sig, 1), evidence.Bundle, evidence.ErrUnsupported},
 		{"no signature", strings.Replace(good, sig, "", 1), evidence.Bundle, evidence.ErrUnsigned},
 		{"message signature", `{"mediaType":"` + evidence.BundleMediaType + `","verificationMaterial":{"publicKey":{}},"messageSignature":{}}`, evidence.Bundle, evidence.ErrUnsupported},

@@ -92,12 +92,44 @@ func (m *message) signedBy(public crypto.PublicKey, sig []byte) bool {
 	if k, ok := public.(ed25519.PublicKey); ok {
 		return m.signedByEd25519(k, sig)
 	}
+	return m.signedWith(public, h, sig) || m.signedByLongRSA(public, sig)
+}
+
+// signedWith checks the signature over that hash of the message.
+func (m *message) signedWith(public crypto.PublicKey, h crypto.Hash, sig []byte) bool {
 	v, err := signature.LoadVerifier(public, h)
 	if err != nil {
 		return false
 	}
 	// The digest is given, so the message is not read.
 	return v.VerifySignature(bytes.NewReader(sig), nil, options.WithDigest(m.sum(h))) == nil
+}
+
+// signedByLongRSA takes the hashes that sigstore makes Azure Key Vault sign with
+// RSA keys of 3072 and 4096 bits, which are longer than the usual one.
+func (m *message) signedByLongRSA(public crypto.PublicKey, sig []byte) bool {
+	k, ok := public.(*rsa.PublicKey)
+	switch {
+	case ok && k.Size() == 384:
+		return m.signedWith(k, crypto.SHA384, sig)
+	case ok && k.Size() == 512:
+		return m.signedWith(k, crypto.SHA512, sig)
+	}
+	return false
+}
+
+// SignedBy tells whether sig is a signature of message by the key, as evidence
+// is signed: with the hash that goes with the key.
+func SignedBy(public crypto.PublicKey, signed, sig []byte) bool {
+	m := message{raw: signed}
+	return m.signedBy(public, sig)
+}
+
+// Usable tells whether evidence is verified with keys of that kind. The error
+// says which kinds are.
+func Usable(public crypto.PublicKey) error {
+	_, err := hashOf(public)
+	return err
 }
 
 // signedByEd25519 takes both ways to use an ed25519 key, which RFC 8032 keeps

@@ -9,25 +9,27 @@ import (
 	"plimsoll/config"
 )
 
-// maxMemo is how many answers the memo keeps: about 4 MB.
-const maxMemo = 50_000
-
-// memo remembers which key made which signature, for the life of the process:
-// a console asks the same questions every few seconds. Its key is a SHA-256 over
-// public key, message and signature, so an answer can never be taken for
-// another's. It is full after maxMemo answers and then begins anew.
-type memo struct {
+// memo remembers answers for the life of the process: a console asks the same
+// questions every few seconds. Its keys are SHA-256 over all that an answer
+// depends on, so that one can never be taken for another's. It is full after most
+// answers and then begins anew. Safe for concurrent use.
+type memo[T any] struct {
 	mu      sync.Mutex
-	answers map[[sha256.Size]byte]bool
+	answers map[[sha256.Size]byte]T
+	most    int
 }
 
-// checked is the only memo; safe for concurrent use.
-var checked = memo{answers: map[[sha256.Size]byte]bool{}}
+func newMemo[T any](most int) *memo[T] {
+	return &memo[T]{answers: map[[sha256.Size]byte]T{}, most: most}
+}
 
-// question is the memo's key.
-func question(spki, message, sig []byte) [sha256.Size]byte {
+// checked remembers which key made which signature: about 4 MB.
+var checked = newMemo[bool](50_000)
+
+// question is a memo's key: of checked over public key, message and signature.
+func question(parts ...[]byte) [sha256.Size]byte {
 	h := sha256.New()
-	for _, part := range [][]byte{spki, message, sig} {
+	for _, part := range parts {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		h.Write(size[:])
@@ -37,7 +39,7 @@ func question(spki, message, sig []byte) [sha256.Size]byte {
 }
 
 // ask returns the remembered answer, or finds it out.
-func (m *memo) ask(key [sha256.Size]byte, find func() bool) bool {
+func (m *memo[T]) ask(key [sha256.Size]byte, find func() T) T {
 	m.mu.Lock()
 	answer, ok := m.answers[key]
 	m.mu.Unlock()
@@ -47,7 +49,7 @@ func (m *memo) ask(key [sha256.Size]byte, find func() bool) bool {
 	answer = find()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.answers) >= maxMemo {
+	if len(m.answers) >= m.most {
 		clear(m.answers)
 	}
 	m.answers[key] = answer

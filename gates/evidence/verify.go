@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,12 +10,15 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config"
+	"plimsoll/config/clean"
 )
 
-// Verify checks the signature of item against every key of group and parses
-// the statement of the verified bytes. It checks neither subject nor predicate
-// type; see Verified.About. The error has one of the package's reasons in its
-// chain. Safe for concurrent use.
+// Verify checks the signature of item against every key of group, or its
+// certificate against every workflow, and parses the statement of the verified
+// bytes. It checks neither subject nor predicate type; see Verified.About. The
+// error has one of the package's reasons in its chain: ErrUnreadable if nobody of
+// the group fits and the key of a member, or the root of its workflows, is not
+// known. Safe for concurrent use.
 func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
 	e, err := Open(item)
 	if err != nil {
@@ -26,8 +30,20 @@ func Verify(item Item, group config.Group, now time.Time) (Verified, error) {
 // Verify is as the function of the same name; one Envelope may be asked about
 // several groups without being read again.
 func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
-	var expired error
+	if e.certified {
+		return e.verifyCertificate(group)
+	}
+	return e.verifyKeys(group, now)
+}
+
+// verifyKeys looks for the key of group that made the signature.
+func (e *Envelope) verifyKeys(group config.Group, now time.Time) (Verified, error) {
+	var expired, unknown error
 	for _, m := range group.Members() {
+		if m.Key.Public == nil {
+			unknown = unknownKey(m.Key, group)
+			continue
+		}
 		if !e.signed.madeBy(m.Key, e.sig) {
 			continue
 		}
@@ -40,10 +56,13 @@ func (e *Envelope) Verify(group config.Group, now time.Time) (Verified, error) {
 			return v, nil
 		}
 	}
-	if expired != nil {
+	switch {
+	case expired != nil:
 		return Verified{}, expired
+	case unknown != nil:
+		return Verified{}, unknown
 	}
-	return Verified{}, notSignedBy(group)
+	return Verified{}, e.notSignedBy(group)
 }
 
 // statement parses the payload, once. Call it only after a signature was found good.
@@ -55,10 +74,20 @@ func (e *Envelope) statement() (Statement, error) {
 	return e.parsed.statement, e.parsed.err
 }
 
+// unknownKey says that a key is not there to verify with: the evidence may be its.
+func unknownKey(k config.Key, group config.Group) error {
+	return fmt.Errorf("%w: it may be signed by %s of %s, whose public key is not known: %s",
+		ErrUnreadable, clean.Text(k.Path), group.Name, cmp.Or(clean.Text(k.Problem), "nobody asked for it"))
+}
+
 // notSignedBy says why no key of group fits.
-func notSignedBy(group config.Group) error {
-	if len(group.Keys)+len(group.People) == 0 && len(group.Workflow) > 0 {
-		return fmt.Errorf("%w: %s has keyless members only, which this version cannot verify", ErrWrongSigner, group.Name)
+func (e *Envelope) notSignedBy(group config.Group) error {
+	switch keyless := len(group.Keys)+len(group.People) == 0 && len(group.Workflow) > 0; {
+	case keyless && e.item.Form == DSSE:
+		return fmt.Errorf("%w: the members of %s are keyless, and an envelope under an .att tag carries no certificate that is read here; attest with the bundle format",
+			ErrUnsupported, group.Name)
+	case keyless:
+		return fmt.Errorf("%w: a key made its signature, and the members of %s are keyless", ErrWrongSigner, group.Name)
 	}
 	return fmt.Errorf("%w: no key of %s made its signature", ErrWrongSigner, group.Name)
 }
