@@ -36,6 +36,7 @@ type Registry struct {
 	PlainHTTP      bool
 	AllowPlainHTTP bool
 	AuthHost       string // another host that may get this registry's credential
+	AzureCloud     string // public, china or government; "": by the host's name
 	Listed         bool   // false: not in the file; docker's credentials, anonymous without
 }
 
@@ -52,9 +53,14 @@ type Identity struct {
 
 // AzureIdentity is an identity of azidentity.
 type AzureIdentity struct {
-	Method string // cli, azd, device-code, workload-identity, managed-identity, azure-pipelines, environment
-	Tenant string
+	Method   string   // cli, azd, device-code, workload-identity, managed-identity, azure-pipelines, environment
+	Others   []string // methods that are tried in this order where Method gives no token
+	Tenant   string
+	ClientID string // of the application or the user-assigned managed identity; "": the environment's or the method's own
 }
+
+// Methods are all methods in the order in which they are tried.
+func (a *AzureIdentity) Methods() []string { return append([]string{a.Method}, a.Others...) }
 
 // AWSIdentity is an identity of the AWS SDK.
 type AWSIdentity struct {
