@@ -5,9 +5,10 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X plimsoll/cli.version=$(VERSION)
 LINT     := golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VULN     := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+COSIGN   := v3.1.3
 FUZZTIME ?= 10s
 
-.PHONY: build demo test race lint fuzz bench generate generated tidy vuln cross clean
+.PHONY: build demo test interop race lint fuzz bench generate generated tidy vuln cross clean
 
 build: ## the program, ./plimsoll
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o plimsoll .
@@ -17,6 +18,13 @@ demo: build ## two registries in process, three services, the console over them
 
 test: ## every test that a change must pass, under 5 minutes on 2 cores
 	$(GO) test ./...
+
+interop: $(BIN)/cosign-$(COSIGN) ## the real cosign against our gates and our statements
+	$(GO) test -tags interop -count 1 -run Cosign ./cli
+
+$(BIN)/cosign-$(COSIGN): # 7 minutes on 2 cores, once
+	GOBIN=$(BIN) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN)
+	mv $(BIN)/cosign $@
 
 race: ## the same under the race detector
 	$(GO) test -race ./...
