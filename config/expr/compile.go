@@ -18,8 +18,9 @@ import (
 const (
 	MaxSize  = 4 << 10   // bytes of its text
 	MaxDepth = 100       // levels of nesting
-	MaxCost  = 5_000_000 // steps of one evaluation, as CEL counts them; well under a second or two
+	MaxCost  = 5_000_000 // steps of one evaluation, as CEL counts them
 	maxRegex = 1000      // instructions of one regular expression
+	maxKept  = 500       // programs
 )
 
 // Error is a mistake in an expression. Line and Column count from 1, Column in
@@ -39,6 +40,7 @@ type Program struct {
 	text  string
 	run   cel.Program
 	reads map[string]bool
+	paths []path
 }
 
 // String is the expression as it was written.
@@ -51,6 +53,7 @@ func (p *Program) Reads(variable string) bool { return p.reads[variable] }
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	base, err := cel.NewEnv(
 		ext.Strings(), cel.CrossTypeNumericComparisons(true), cel.DefaultUTCTimeZone(true),
+		cel.EnableErrorOnBadPresenceTest(true), // has() of what cannot have fields is no "no"
 		cel.ParserExpressionSizeLimit(MaxSize), cel.ParserRecursionLimit(MaxDepth), cel.RegexProgramSizeLimit(maxRegex),
 		cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals()),
 	)
@@ -75,6 +78,33 @@ func Compile(expr string) (*Program, error) {
 	if err := checkText(expr); err != nil {
 		return nil, err
 	}
+	kept.Lock()
+	p, ok := kept.programs[expr]
+	kept.Unlock()
+	if ok {
+		return p, nil
+	}
+	p, err := compile(expr)
+	if err != nil {
+		return nil, err
+	}
+	kept.Lock()
+	defer kept.Unlock()
+	if kept.programs == nil || len(kept.programs) >= maxKept {
+		kept.programs = map[string]*Program{}
+	}
+	kept.programs[expr] = p
+	return p, nil
+}
+
+// kept are the programs of this process: the gates ask for the same few with
+// every verdict.
+var kept struct {
+	sync.Mutex
+	programs map[string]*Program
+}
+
+func compile(expr string) (*Program, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, err
@@ -90,7 +120,7 @@ func Compile(expr string) (*Program, error) {
 	if err != nil {
 		return nil, &Error{1, 1, err.Error()}
 	}
-	p := &Program{text: expr, run: run, reads: map[string]bool{}}
+	p := &Program{text: expr, run: run, reads: map[string]bool{}, paths: pathsOf(ast.NativeRep().Expr())}
 	for _, r := range ast.NativeRep().ReferenceMap() {
 		if _, ok := variables[r.Name]; ok {
 			p.reads[r.Name] = true

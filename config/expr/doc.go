@@ -15,6 +15,8 @@
 //	schema.go    the variables and their fields
 //	declare.go   the schema in the words of the CEL checker
 //	conform.go   JSON values into the declared types
+//	object.go    predicates, taken apart only when they are looked at
+//	explain.go   the facts that an expression names, for people
 //
 // An expression that cannot be answered (a key that is not there, a fact that
 // is not known, too much work) is an error; the caller makes that block.
