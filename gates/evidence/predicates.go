@@ -146,6 +146,24 @@ type QuarantinePredicate struct {
 	Lifts     Pointer         `json:"lifts"` // manifest of the quarantine that ends; null in a quarantine
 }
 
+// Policy is the predicate type of a policy that is written down in the ledger.
+const Policy = "urn:plimsoll:policy:v1"
+
+// Used is the decision of a policy statement by which a promotion writes down
+// what it was judged by. It approves nothing; Approved does, by an owner.
+const Used = "USED"
+
+// PolicyPredicate holds the policy of a service as a document.
+type PolicyPredicate struct {
+	Policy    json.RawMessage `json:"policy"` // the document; in canonical form (RFC 8785) its SHA-256 is Digest
+	Digest    digest.Digest   `json:"digest"`
+	Service   string          `json:"service"`
+	Decision  string          `json:"decision"` // Approved, Used
+	Previous  []digest.Digest `json:"previous"` // manifests of the approvals that this one follows; empty for the first
+	Actor     Identity        `json:"actor"`
+	DecidedOn time.Time       `json:"decidedOn"`
+}
+
 // VSAPredicate is a SLSA verification summary
 // (https://slsa.dev/spec/v1.1/verification_summary), for other tools to enforce.
 type VSAPredicate struct {

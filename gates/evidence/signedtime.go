@@ -19,6 +19,7 @@ var timePaths = map[string][][]string{
 	Promotion:  {{"finishedOn"}, {"startedOn"}},
 	Completion: {{"finishedOn"}},
 	Quarantine: {{"decidedOn"}},
+	Policy:     {{"decidedOn"}},
 }
 
 // SignedTime is when the statement was made, as signed: the verified log entry,

@@ -12,6 +12,7 @@ import (
 type Chain struct {
 	Records     []Record // by number; of one number the completed first, the abandoned last
 	Quarantines []Quarantine
+	Policies    []Policy // by the time that they state; see Signed for which of them owners signed
 	Forks       []Fork
 	Head        *Record // the verified record with the highest number that was not abandoned
 	Highest     int     // the highest number that any entry has, believed or not

@@ -54,13 +54,13 @@ func (l *Ledger) unread(err error) error {
 
 // sortedTags are the tags of a ledger as one channel sees them.
 type sortedTags struct {
-	records, completions, quarantines []name
-	elsewhere                         []name // records of other channels, for what they quarantine
-	strays                            int
+	records, completions, quarantines, policies []name
+	elsewhere                                   []name // records of other channels, for what they quarantine
+	strays                                      int
 }
 
 func (s sortedTags) all() []name {
-	return slices.Concat(s.records, s.completions, s.quarantines, s.elsewhere)
+	return slices.Concat(s.records, s.completions, s.quarantines, s.policies, s.elsewhere)
 }
 
 func sortTags(tags []string, channel string) (s sortedTags) {
@@ -76,6 +76,8 @@ func sortTags(tags []string, channel string) (s sortedTags) {
 			s.completions = append(s.completions, n)
 		case n.kind == quarantine:
 			s.quarantines = append(s.quarantines, n)
+		case n.kind == policy:
+			s.policies = append(s.policies, n)
 		case n.kind == elsewhere:
 			s.elsewhere = append(s.elsewhere, n)
 		case n.kind != foreign:
@@ -90,6 +92,7 @@ type findings struct {
 	records     map[string]Record // by tag
 	completions []entry
 	quarantines []Quarantine
+	policies    []Policy
 }
 
 // addElsewhere keeps what a record of another channel quarantines.
@@ -105,6 +108,7 @@ func (f *findings) add(more findings) {
 	}
 	f.completions = append(f.completions, more.completions...)
 	f.quarantines = append(f.quarantines, more.quarantines...)
+	f.policies = append(f.policies, more.policies...)
 }
 
 func (c court) empty() findings { return findings{records: map[string]Record{}} }
@@ -114,6 +118,7 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 	out := c.empty()
 	f := &fetcher{Ledger: c.Ledger, known: known}
 	errQuarantines := fetch(ctx, f, s.quarantines, c.quarantined, func(q Quarantine) { out.quarantines = append(out.quarantines, q) })
+	errPolicies := fetch(ctx, f, s.policies, c.policy, func(p Policy) { out.policies = append(out.policies, p) })
 	errElsewhere := fetch(ctx, f, s.elsewhere, c.record, out.addElsewhere)
 	errRecords := fetch(ctx, f, s.records, c.record, func(r Record) { out.records[r.Tag] = r })
 	type completed struct {
@@ -135,7 +140,7 @@ func (c court) readAll(ctx context.Context, s sortedTags, known index) (findings
 		}
 	}
 	f.flush()
-	return out, fault.Join(errQuarantines, errElsewhere, errRecords, errCompletions)
+	return out, fault.Join(errQuarantines, errPolicies, errElsewhere, errRecords, errCompletions)
 }
 
 // complete gives a verified record its completion, if that is believed.
@@ -186,6 +191,8 @@ func (f *findings) put(c court, e entry) {
 		f.completions = append(f.completions, e)
 	case quarantine:
 		f.quarantines = append(f.quarantines, c.quarantined(e))
+	case policy:
+		f.policies = append(f.policies, c.policy(e))
 	case elsewhere:
 		f.addElsewhere(c.record(e))
 	case stray, foreign:
@@ -216,6 +223,9 @@ func (c court) build(f findings) Chain {
 		}
 	}
 	settle(chain.Quarantines)
+	chain.Policies = slices.SortedFunc(slices.Values(f.policies), func(a, b Policy) int {
+		return cmp.Or(a.Predicate.DecidedOn.Compare(b.Predicate.DecidedOn), strings.Compare(a.Tag, b.Tag))
+	})
 	chain.Forks = forks(chain)
 	chain.Problems = problems(chain)
 	return chain

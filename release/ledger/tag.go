@@ -15,11 +15,13 @@ const maxNumber = 99_999_999
 const (
 	doneSuffix       = "-done"
 	quarantinePrefix = "quarantine-"
+	policyPrefix     = "policy-"
 )
 
 var (
 	recordTag     = regexp.MustCompile(`^(.+)-([0-9]{8})-([0-9a-f]{8})(-done)?$`)
 	quarantineTag = regexp.MustCompile(`^quarantine-([0-9a-f]{16})-([0-9a-f]{8})$`)
+	policyTag     = regexp.MustCompile(`^policy-([0-9a-f]{16})-([0-9a-f]{8})$`)
 )
 
 type kind int
@@ -31,6 +33,7 @@ const (
 	record
 	completion
 	quarantine
+	policy
 )
 
 // name is what a tag of the ledger says.
@@ -40,13 +43,16 @@ type name struct {
 	number int    // of a record or completion
 	where  string // its channel
 	hex    string // first 8 of the manifest digest; of the record's in a completion
-	image  string // first 16 hex of the image digest, of a quarantine
+	image  string // first 16 hex of the image digest, of a quarantine; of the policy digest, of a policy
 }
 
 // parseTag reads a tag as seen from one channel.
 func parseTag(tag, channel string) name {
 	if m := quarantineTag.FindStringSubmatch(tag); m != nil {
 		return name{tag: tag, kind: quarantine, image: m[1], hex: m[2]}
+	}
+	if m := policyTag.FindStringSubmatch(tag); m != nil {
+		return name{tag: tag, kind: policy, image: m[1], hex: m[2]}
 	}
 	m := recordTag.FindStringSubmatch(tag)
 	if m == nil {
@@ -81,4 +87,8 @@ func tagOfRecord(channel string, number int, manifest digest.Digest) string {
 
 func tagOfQuarantine(image, manifest digest.Digest) string {
 	return quarantinePrefix + image.Encoded()[:16] + "-" + manifest.Encoded()[:8]
+}
+
+func tagOfPolicy(policy, manifest digest.Digest) string {
+	return policyPrefix + policy.Encoded()[:16] + "-" + manifest.Encoded()[:8]
 }

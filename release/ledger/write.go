@@ -241,3 +241,22 @@ func (l *Ledger) DraftQuarantine(ctx context.Context, signer evidence.Signer, p 
 	d.Tag = tagOfQuarantine(p.Digest, d.Digest)
 	return d, nil
 }
+
+// DraftPolicy signs a statement about a policy, without writing it. p.Policy is
+// the document; its digest is filled in.
+func (l *Ledger) DraftPolicy(ctx context.Context, signer evidence.Signer, p evidence.PolicyPredicate) (Draft, error) {
+	p.Digest = digest.FromBytes(p.Policy)
+	if p.Previous == nil {
+		p.Previous = []digest.Digest{}
+	}
+	statement, err := evidence.NewStatement(evidence.Policy, p.Service, p.Digest, p)
+	if err != nil {
+		return Draft{}, fmt.Errorf("write down the policy of %s: %w", p.Service, err)
+	}
+	d, err := l.seal(ctx, signer, evidence.Policy, statement)
+	if err != nil {
+		return Draft{}, fmt.Errorf("sign the policy of %s: %w", p.Service, err)
+	}
+	d.Tag = tagOfPolicy(p.Digest, d.Digest)
+	return d, nil
+}
