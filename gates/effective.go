@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 
 	"plimsoll/config"
@@ -125,6 +126,9 @@ func (p Policy) named() []string {
 	}
 	if _, ok := p.Trust[config.PolicyOwners]; ok {
 		names = append(names, config.PolicyOwners)
+	}
+	if p.customReadsEvidence() {
+		names = slices.AppendSeq(names, maps.Keys(p.Trust))
 	}
 	return sorted(names)
 }
