@@ -28,6 +28,7 @@ const (
 	Promotion  = "urn:plimsoll:promotion:v1"
 	Completion = "urn:plimsoll:completion:v1"
 	Quarantine = "urn:plimsoll:quarantine:v1"
+	Deployment = "urn:plimsoll:deployment:v1" // that an environment runs a digest
 
 	// FinishedOn is the extension field with the time of a test result, which has none of its own.
 	FinishedOn = "urn:plimsoll:finished-on"

@@ -164,6 +164,14 @@ type PolicyPredicate struct {
 	DecidedOn time.Time       `json:"decidedOn"`
 }
 
+// DeploymentPredicate says that an environment runs the digest: what a soak gate
+// with signers reads, for whoever sees staging without this machine.
+type DeploymentPredicate struct {
+	Environment string    `json:"environment"`       // staging
+	Channel     string    `json:"channel,omitempty"` // the tag that the environment follows
+	DeployedOn  time.Time `json:"deployedOn"`        // since when
+}
+
 // VSAPredicate is a SLSA verification summary
 // (https://slsa.dev/spec/v1.1/verification_summary), for other tools to enforce.
 type VSAPredicate struct {

@@ -19,6 +19,7 @@ var timePaths = map[string][][]string{
 	Promotion:  {{"finishedOn"}, {"startedOn"}},
 	Completion: {{"finishedOn"}},
 	Quarantine: {{"decidedOn"}},
+	Deployment: {{"deployedOn"}},
 	Policy:     {{"decidedOn"}},
 }
 
