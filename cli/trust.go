@@ -2,17 +2,17 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
 	"plimsoll/config"
 	"plimsoll/config/clean"
-	"plimsoll/config/fault"
 )
 
 func newTrust(s *session) *cobra.Command {
@@ -22,7 +22,9 @@ func newTrust(s *session) *cobra.Command {
 		Short:   "Accept a configuration that was found, not named; shows what changed",
 		Long: `A plimsoll.yaml that was found here or in a parent directory could come from
 anybody: it runs no command and sends no credential until you accepted it. Trust
-shows it, or what changed since you accepted it last, and remembers its hash.`,
+shows it, or what changed since you accepted it last, and remembers its hash. The
+hash covers the public keys, certificate authorities and roots of trust that the
+file names: if one of them changes, trust is asked for again.`,
 		Example: "  plimsoll trust",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.trust(cmd.Context(), args) },
@@ -49,26 +51,14 @@ func (s *session) trust(ctx context.Context, args []string) error {
 		accepted["unchanged"] = true
 		return s.answer(accepted, func(w io.Writer) { fmt.Fprintf(w, "%s is trusted already\n", cfg.Path) })
 	}
-	raw, err := os.ReadFile(cfg.Path)
-	if err != nil {
-		return fault.New(fault.Usage, "", err, "read %s again", cfg.Path)
-	}
-	if fmt.Sprintf("%x", sha256.Sum256(raw)) != cfg.Hash {
-		return fault.New(fault.Failed, "run plimsoll trust again", nil, "%s changed while it was shown", cfg.Path)
-	}
 	if !s.json {
-		fmt.Fprint(s.io.Err, escapeControls(trustText(cfg.Path, string(st.AcceptedContent(cfg.Path)), string(raw))))
-		fmt.Fprintf(s.io.Err, "It can send credentials to: %s\n", hosts(cfg))
-		for _, service := range cfg.Services {
-			if len(service.Deliver.Command) > 0 {
-				fmt.Fprintf(s.io.Err, "It runs for %s: %q\n", service.Name, service.Deliver.Command)
-			}
-		}
+		fmt.Fprint(s.io.Err, escapeControls(trustText(cfg.Path, string(st.AcceptedContent(cfg.Path)), string(cfg.Text))))
+		fmt.Fprint(s.io.Err, powers(cfg))
 	}
 	if err := s.confirm(ctx, "Trust "+cfg.Path+"?"); err != nil {
 		return err
 	}
-	if err := st.Accept(cfg.Path, cfg.Hash); err != nil {
+	if err := st.Accept(cfg.Path, cfg.Hash, cfg.Text); err != nil {
 		return err
 	}
 	if _, err := st.Audit("trust", "", actor(), accepted); err != nil {
@@ -77,7 +67,8 @@ func (s *session) trust(ctx context.Context, args []string) error {
 	return s.answer(accepted, func(w io.Writer) { fmt.Fprintf(w, "%s is trusted\n", cfg.Path) })
 }
 
-// trustText is the whole file the first time, later what changed.
+// trustText is everything the first time, later what changed: in the file, or in
+// a file that it names, of which the text holds the hash.
 func trustText(path, before, now string) string {
 	if before == "" {
 		return now + "\n"
@@ -85,10 +76,44 @@ func trustText(path, before, now string) string {
 	return udiff.Unified(path+" (accepted)", path, before, now)
 }
 
+// powers says what the configuration can do once it is trusted: where it sends
+// credentials, and what it runs.
+func powers(cfg *config.Config) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "It can send credentials to: %s\n", hosts(cfg))
+	for _, service := range cfg.Services {
+		if len(service.Deliver.Command) > 0 {
+			fmt.Fprintf(&b, "It runs for %s: %q\n", service.Name, service.Deliver.Command)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Sources)) {
+		source := cfg.Sources[name]
+		switch {
+		case len(source.Command) > 0:
+			fmt.Fprintf(&b, "It runs for the source %s: %q\n", name, source.Command)
+		case source.HTTP != nil && source.HTTP.TokenEnv != "":
+			fmt.Fprintf(&b, "It sends $%s to: %q\n", source.HTTP.TokenEnv, source.HTTP.URL)
+		case source.GitHub != nil && (source.GitHub.TokenEnv != "" || source.GitHub.CLI):
+			fmt.Fprintf(&b, "It sends %s to: %s\n", tokenWords(source.GitHub.TokenEnv, "gh"), source.GitHub.API)
+		case source.Pipelines != nil && (source.Pipelines.TokenEnv != "" || source.Pipelines.CLI):
+			fmt.Fprintf(&b, "It sends %s to: %s\n", tokenWords(source.Pipelines.TokenEnv, "az"), source.Pipelines.URL)
+		}
+	}
+	return escapeControls(b.String())
+}
+
+func tokenWords(env, program string) string {
+	if env != "" {
+		return "$" + env
+	}
+	return "the token of " + program
+}
+
+// hosts are the registries that a credential of the configuration is for.
 func hosts(cfg *config.Config) string {
 	text := ""
-	for host, r := range cfg.Registries {
-		if r.Read != nil || r.Promote != nil || r.Evidence != nil {
+	for _, host := range slices.Sorted(maps.Keys(cfg.Registries)) {
+		if r := cfg.Registries[host]; r.Read != nil || r.Promote != nil || r.Evidence != nil {
 			text += " " + clean.Text(host)
 		}
 	}

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -11,22 +9,38 @@ import (
 // table cannot say: files, references between keys, times in order.
 type binder struct {
 	*source
-	dir   string
-	read  reader
-	trust map[string]Group
+	dir      string
+	read     reader
+	files    map[string][]byte // what was read, by its path as written
+	trust    map[string]Group
+	sources  map[string]Source
+	compiled map[*node]bool // expressions that were compiled already
 }
 
 func (b *binder) bind(c *Config, root *node) {
 	c.Registries = b.registries(root.get("registries"))
 	c.Signing = b.signing(root.get("signing"))
 	c.UI = bindUI(root.get("ui"))
-	c.Trust = b.groups(root.get("trust"))
-	b.trust = c.Trust
-	b.gates(root.get("gates"), nil) // also where every service replaces an entry
+	c.TrustRoot = b.trustRoot(root.get("trust-root"))
+	c.Trust = b.groups(root.get("trust"), c.TrustRoot)
+	c.Sources = b.bindSources(root.get("sources"))
+	b.trust, b.sources = c.Trust, c.Sources
+	custom := b.customNames(root)
+	b.gates(root.get("gates"), nil, defaultChannel) // also where every service replaces an entry
+	b.overrides(root.get("overrides"), custom)
 	for _, n := range root.get("services").list() {
-		c.Services = append(c.Services, b.service(n, root))
+		c.Services = append(c.Services, b.service(n, root, custom))
 	}
 	b.checkServices(c.Services, root.get("services").list())
+}
+
+// file reads a file that the team's file names, and remembers it.
+func (b *binder) file(path string, limit int64) ([]byte, error) {
+	raw, err := b.read(resolve(b.dir, path), limit)
+	if err == nil {
+		b.files[path] = raw
+	}
+	return raw, err
 }
 
 // bindPersonal puts what belongs to a person in place of what the team says.
@@ -89,7 +103,7 @@ func (b *binder) registries(n *node) map[string]Registry {
 	}
 	for _, e := range n.entries {
 		r := Registry{
-			Host: e.name, Listed: true, AuthHost: e.value.str("auth-host"),
+			Host: e.name, Listed: true, AuthHost: e.value.str("auth-host"), AzureCloud: e.value.str("azure-cloud"),
 			Read: b.identity(e.value.get("read")), Evidence: b.identity(e.value.get("evidence")), Promote: b.identity(e.value.get("promote")),
 			Via: bindVia(e.value.get("via")), Import: bindImport(e.value.get("import")), CA: b.certificates(e.value.get("ca")),
 			PlainHTTP: e.value.str("plain-http") == "true", AllowPlainHTTP: e.value.str("allow-plain-http") == "true",
@@ -139,10 +153,12 @@ func (b *binder) azure(n, identity *node) *AzureIdentity {
 	if inner != nil {
 		a.Tenant = inner.text
 	}
-	if n.kind == aText {
-		a.Method = n.text
-	} else if m := n.str("method"); m != "" {
-		a.Method = m
+	a.ClientID = n.str("client-id")
+	if n.kind == aMapping {
+		n = n.get("method")
+	}
+	if methods := n.texts(); len(methods) > 0 {
+		a.Method, a.Others = methods[0], methods[1:]
 	}
 	return a
 }
@@ -174,7 +190,7 @@ func (b *binder) certificates(n *node) []byte {
 	if n == nil {
 		return nil
 	}
-	raw, err := b.read(resolve(b.dir, n.text), maxCAFile)
+	raw, err := b.file(n.text, maxCAFile)
 	if err == nil {
 		err = checkCertificates(raw)
 	}
@@ -184,90 +200,4 @@ func (b *binder) certificates(n *node) []byte {
 		return nil
 	}
 	return raw
-}
-
-// groups reads the signer groups, and refuses what would let one person count as two.
-func (b *binder) groups(n *node) map[string]Group {
-	out := map[string]Group{}
-	if n == nil {
-		return out
-	}
-	owners := map[string]string{} // SPKI → id
-	for _, e := range n.entries {
-		g := Group{Name: e.name}
-		for _, k := range e.value.get("keys").list() {
-			g.Keys = append(g.Keys, b.key(k)...)
-		}
-		if people := e.value.get("people"); people != nil {
-			for _, p := range people.entries {
-				g.People = append(g.People, b.person(p, owners)...)
-			}
-		}
-		for _, w := range e.value.get("workflow").list() {
-			g.Workflow = append(g.Workflow, Workflow{Issuer: w.str("issuer"), Identity: w.str("identity")})
-		}
-		out[e.name] = g
-	}
-	return out
-}
-
-func (b *binder) person(e entry, owners map[string]string) []Person {
-	var out []Person
-	for _, n := range e.value.list() {
-		for _, k := range b.key(n) {
-			if owner, ok := owners[string(k.SPKI)]; ok && owner != e.name {
-				b.report(n.place, "give each person a key of their own: plimsoll key generate",
-					"%s and %s have the same key, so one could sign for both", owner, e.name)
-			}
-			owners[string(k.SPKI)] = e.name
-			out = append(out, Person{ID: e.name, Key: k})
-		}
-	}
-	return out
-}
-
-// key reads one public key; none if something was reported.
-func (b *binder) key(n *node) []Key {
-	k := Key{Path: n.text}
-	at := n.place
-	if n.kind == aMapping {
-		k.Path, at = n.str("path"), n.get("path").place
-		k.NotBefore, k.NotAfter = moments(n.get("not-before"), n.get("not-after"))
-		if !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && !k.NotBefore.Before(k.NotAfter) {
-			b.report(n.get("not-after").place, "write not-before first, not-after later", "the key %s is never valid", k.Path)
-		}
-	}
-	raw, err := b.read(resolve(b.dir, k.Path), maxKeyFile)
-	if err == nil {
-		k.PEM = raw
-		k.Public, k.SPKI, err = parseKey(raw)
-	}
-	if err != nil {
-		hint := "name the public key file (.pub); a relative path is relative to " + b.dir
-		var ke *keyError
-		if errors.As(err, &ke) {
-			hint = ke.hint
-		}
-		b.report(at, hint, "the public key %s cannot be used: %v", k.Path, err)
-		return nil
-	}
-	return []Key{k}
-}
-
-// knownGroups reports signer groups that trust does not define.
-func (b *binder) knownGroups(n *node) []string {
-	known := slices.Sorted(maps.Keys(b.trust))
-	for _, g := range n.list() {
-		if _, ok := b.trust[g.text]; ok {
-			continue
-		}
-		hint := "define it in trust, for example trust: {" + g.text + ": {keys: [keys/" + g.text + ".pub]}}"
-		if near := nearest(g.text, known); near != "" {
-			hint = "did you mean \"" + near + "\"? The groups of trust: " + strings.Join(known, ", ")
-		} else if len(known) > 0 {
-			hint += "; the groups there: " + strings.Join(known, ", ")
-		}
-		b.report(g.place, hint, "there is no signer group %q in trust", g.text)
-	}
-	return n.texts()
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,17 +18,20 @@ const (
 // severityWords are the names of the severities that a gate can name, rising.
 func severityWords() []string { return []string{"negligible", "low", "medium", "high", "critical"} }
 
-// service reads one service; root has the team's defaults.
-func (b *binder) service(n, root *node) Service {
+// service reads one service; root has the team's defaults, and custom names all
+// rules of the team's own.
+func (b *binder) service(n, root *node, custom []string) Service {
 	s := Service{
 		Name: n.str("name"), Staging: n.str("staging"), Prod: n.str("prod"), Ledger: n.str("ledger"),
 		Channel: defaultChannel, Platforms: n.get("platforms").texts(), Limit: defaultLimit,
-		Deliver: bindDeliver(n.get("deliver")), Gates: b.gates(root.get("gates"), n.get("gates")),
-		Copy: CopyTrusted, Window: defaultWindow,
+		Deliver: bindDeliver(n.get("deliver")),
+		Copy:    CopyTrusted, Window: defaultWindow,
 	}
 	if c := n.str("channel"); c != "" {
 		s.Channel = c
 	}
+	s.Gates = b.gates(root.get("gates"), n.get("gates"), s.Channel)
+	s.Overrides = b.serviceOverrides(n, root, s.Gates.Custom, custom)
 	if s.Ledger == "" {
 		s.Ledger = s.Prod + "-ledger"
 	}
@@ -78,103 +80,6 @@ func bindDeliver(n *node) Deliver {
 		return Deliver{Git: &GitDelivery{Repository: g.str("repository"), Branch: branch, Path: g.str("path")}}
 	}
 	return Deliver{Tag: true}
-}
-
-// gates are a service's gates: an entry of its own replaces the default's whole entry.
-func (b *binder) gates(defaults, own *node) Gates {
-	var g Gates
-	pick := func(name string) *node {
-		n := defaults.get(name)
-		if v := own.get(name); v != nil {
-			n = v
-		}
-		if n != nil && n.kind == aText { // off
-			g.Off = append(g.Off, name)
-			return nil
-		}
-		return n
-	}
-	if n := pick("e2e"); n != nil {
-		g.E2E = &E2EGate{Signers: b.knownGroups(n.get("signers")), MaxAge: span(n.get("max-age")), Suites: n.get("suites").texts()}
-	}
-	if n := pick("scan"); n != nil {
-		g.Scan = b.scan(n)
-	}
-	if n := pick("base-image"); n != nil {
-		g.BaseImage = &BaseImageGate{Signers: b.knownGroups(n.get("signers")), Pinned: n.str("pinned") != "optional"}
-	}
-	if n := pick("sign-off"); n != nil {
-		g.SignOff = b.signOff(n)
-	}
-	if n := pick("soak"); n != nil {
-		g.Soak = &Soak{Min: span(n.get("min"))}
-	}
-	for _, f := range pick("freeze").list() {
-		g.Freeze = append(g.Freeze, b.freeze(f))
-	}
-	g.Custom = b.custom(pick("custom"))
-	return g
-}
-
-func (b *binder) scan(n *node) *ScanGate {
-	g := &ScanGate{Signers: b.knownGroups(n.get("signers")), MaxAge: span(n.get("max-age"))}
-	g.MaxSeverity = Negligible + Severity(slices.Index(severityWords(), n.str("max-severity")))
-	for _, a := range n.get("allow").list() {
-		_, until := moments(nil, a.get("until"))
-		g.Allow = append(g.Allow, Allow{ID: a.str("id"), Until: until, Reason: a.str("reason")})
-	}
-	return g
-}
-
-// signOff also refuses a quorum that nobody could ever reach.
-func (b *binder) signOff(n *node) *SignOffGate {
-	g := &SignOffGate{
-		Signers: b.knownGroups(n.get("signers")), Quorum: integer(n.get("quorum"), 1), When: Always,
-		NotPromoter: slices.Contains(n.get("not-by").texts(), "promoter"), MaxAge: span(n.get("max-age")),
-	}
-	if w := n.str("when"); w != "" {
-		g.When = When(w)
-	}
-	ids := map[string]bool{}
-	for _, name := range g.Signers {
-		group, ok := b.trust[name]
-		if !ok {
-			return g // reported already
-		}
-		for _, p := range group.People {
-			ids[p.ID] = true
-		}
-	}
-	if len(ids) < g.Quorum {
-		b.report(n.get("signers").place, "add people to the group (trust: {"+g.Signers[0]+": {people: {you@example.com: keys/you.pub}}}), or lower the quorum",
-			"sign-off asks %d, and there are %d in %s", g.Quorum, len(ids), strings.Join(g.Signers, ", "))
-	}
-	return g
-}
-
-func (b *binder) freeze(n *node) Freeze {
-	from, to := moments(n.get("from"), n.get("to"))
-	if !from.Before(to) {
-		b.report(n.get("to").place, "write from first, to later", "the freeze ends before it begins")
-	}
-	return Freeze{From: from, To: to, Reason: n.str("reason")}
-}
-
-func (b *binder) custom(n *node) []CustomGate {
-	if n == nil {
-		return nil
-	}
-	out := make([]CustomGate, 0, len(n.list()))
-	taken := append(gatesShape().names(), "quarantine")
-	for _, c := range n.list() {
-		name := c.str("name")
-		if slices.Contains(taken, name) {
-			b.report(c.get("name").place, "choose another name", "there is a gate %q already", name)
-		}
-		taken = append(taken, name)
-		out = append(out, CustomGate{Name: name, Expr: c.str("expr")})
-	}
-	return out
 }
 
 // checkServices checks what only shows with all services side by side.

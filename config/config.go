@@ -13,7 +13,11 @@ type Config struct {
 	// Found is true if the file was found here or in a parent, not named: then it
 	// runs no command and sends no credential until its Hash was accepted.
 	Found bool
-	Hash  string // SHA-256 of the team's file, hex
+	// Text is what plimsoll trust shows and a person accepts: the team's file as it
+	// was read, and below it the SHA-256 of every file that it names (public keys,
+	// certificate authorities, roots of trust).
+	Text []byte
+	Hash string // SHA-256 of Text, hex
 
 	Registries map[string]Registry // by host, as written
 	Signing    Signing

@@ -3,19 +3,14 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"text/template"
-	"text/template/parse"
 	"time"
 )
 
@@ -27,6 +22,7 @@ type format struct {
 	hint    string
 	more    func(string) (wrong, hint string) // what a pattern cannot say; nil without
 	hidden  bool                              // never show the value: somebody may have put a secret there
+	span    bool                              // a duration
 
 	once     sync.Once
 	compiled *regexp.Regexp
@@ -91,17 +87,6 @@ var (
 		what: "a platform such as linux/amd64", pattern: `^[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?$`, problem: "is no platform",
 		hint: "write os/architecture or os/architecture/variant, for example linux/arm64",
 	}
-	duration = &format{
-		what: "a duration such as 30m, 72h or 90d", pattern: `^(?:[0-9]+[smhdw])+$`, problem: "is no duration",
-		hint: "write a number with s, m, h, d or w: 30m, 72h, 90d", more: func(s string) (string, string) {
-			if d, err := parseDuration(s); err == nil && d == 0 {
-				return "is no time at all", "write a duration above zero, or leave the key out"
-			} else if errors.Is(err, errLong) {
-				return "is longer than a hundred years", "write a shorter duration, for example 90d"
-			}
-			return "", ""
-		},
-	}
 	moment = &format{
 		what: "a date, or a time in RFC 3339", pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))?$`,
 		problem: "is no date", hint: "write 2026-12-31 (a whole day, UTC) or 2026-12-31T18:00:00+01:00", more: func(s string) (string, string) {
@@ -118,24 +103,9 @@ var (
 		}
 		return "", ""
 	}}
-	filePath   = &format{what: "a path, relative to this file", more: networkPath}
-	signingKey = &format{
-		what: "a cosign key file, azurekms://… or awskms://…",
-		more: func(s string) (string, string) {
-			scheme, _, ok := strings.Cut(s, "://")
-			if ok && scheme != "azurekms" && scheme != "awskms" {
-				return "is a key service that is not supported", "write the path of a cosign key file, azurekms://… or awskms://…"
-			}
-			return "", ""
-		},
-	}
-	commandArgument = &format{what: "a program or an argument", more: func(s string) (string, string) {
-		if err := checkTemplate(s); err != nil {
-			return "cannot be filled in: " + err.Error(), "use {{.Reference}}, {{.Digest}}, {{.Service}}, {{.Channel}} or {{.Previous}}"
-		}
-		return "", ""
-	}}
-	roleARN = &format{
+	filePath        = &format{what: "a path, relative to this file", more: networkPath}
+	commandArgument = filledIn("a program or an argument", deliveryFields, nil)
+	roleARN         = &format{
 		what: "the ARN of a role", pattern: `^arn:\S+$`, problem: "is no ARN",
 		hint: "write it as arn:aws:iam::123456789012:role/NAME",
 	}
@@ -213,74 +183,6 @@ func networkPath(s string) (string, string) {
 		return "is a path on another machine", "copy the file next to the configuration and write a relative path"
 	}
 	return "", ""
-}
-
-// templateFields is what delivery fills in.
-var templateFields = []string{"Reference", "Digest", "Service", "Channel", "Previous"}
-
-// checkTemplate reads an argument of a delivery command. Fields alone may be
-// filled in: a file that was only found must not make us run loops.
-func checkTemplate(s string) error {
-	t, err := template.New("argument").Parse(s)
-	if err != nil {
-		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "template: argument:1: "))
-	}
-	if t.Tree == nil || t.Root == nil {
-		return nil
-	}
-	for _, n := range t.Root.Nodes {
-		if n.Type() == parse.NodeText || fieldOf(n) != "" {
-			continue
-		}
-		return fmt.Errorf("%s is nothing that is filled in", n)
-	}
-	return nil
-}
-
-// fieldOf is the name in {{.Name}} if it is one of templateFields, else "".
-func fieldOf(n parse.Node) string {
-	a, ok := n.(*parse.ActionNode)
-	if !ok || len(a.Pipe.Decl) > 0 || len(a.Pipe.Cmds) != 1 || len(a.Pipe.Cmds[0].Args) != 1 {
-		return ""
-	}
-	f, ok := a.Pipe.Cmds[0].Args[0].(*parse.FieldNode)
-	if !ok || len(f.Ident) != 1 || !slices.Contains(templateFields, f.Ident[0]) {
-		return ""
-	}
-	return f.Ident[0]
-}
-
-// units of durations; days and weeks are 24 hours and seven times that.
-var units = map[byte]time.Duration{
-	's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour,
-}
-
-// longest is where durations end: a hundred years.
-const longest = 36525 * 24 * time.Hour
-
-var errLong = errors.New("a duration ends at a hundred years")
-
-// parseDuration reads 30m, 72h, 90d, 1d12h.
-func parseDuration(s string) (time.Duration, error) {
-	var sum time.Duration
-	for rest := s; rest != ""; {
-		i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-		if i < 1 || units[rest[i]] == 0 {
-			return 0, fmt.Errorf("%q is no duration", s)
-		}
-		n, err := strconv.ParseInt(rest[:i], 10, 64)
-		if err != nil || n > int64(longest/units[rest[i]]) {
-			return 0, errLong
-		}
-		if sum += time.Duration(n) * units[rest[i]]; sum > longest {
-			return 0, errLong
-		}
-		rest = rest[i+1:]
-	}
-	if s == "" {
-		return 0, fmt.Errorf("%q is no duration", s)
-	}
-	return sum, nil
 }
 
 // parseMoment reads a date or an RFC 3339 time. A date is a whole day in UTC, so

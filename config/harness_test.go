@@ -18,6 +18,9 @@ import (
 	"plimsoll/config"
 )
 
+// trustedRoot is enough of one for the loader, which leaves its content to who uses it.
+const trustedRoot = `{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
+
 // team is a directory with every key file that the examples name.
 func team(t testing.TB) string {
 	t.Helper()
@@ -26,6 +29,8 @@ func team(t testing.TB) string {
 		put(t, dir, "keys/"+name+".pub", publicKey(t))
 	}
 	put(t, dir, "corp.pem", certificate(t))
+	put(t, dir, "trusted_root.json", []byte(trustedRoot))
+	put(t, dir, "root.json", []byte(`{"signatures": [], "signed": {"_type": "root"}}`))
 	return dir
 }
 

@@ -17,10 +17,11 @@ import (
 	"strings"
 )
 
-// The most bytes of a public key and of a file with certificates.
+// The most bytes of a public key, of a file with certificates, and of a root of trust.
 const (
-	maxKeyFile = 64 << 10
-	maxCAFile  = 1 << 20
+	maxKeyFile  = 64 << 10
+	maxCAFile   = 1 << 20
+	maxRootFile = 1 << 20
 )
 
 // leastRSA is the least size of an RSA key in bits (NIST SP 800-57 part 1).

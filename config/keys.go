@@ -11,7 +11,7 @@ var (
 
 func buildTeam() *shape {
 	gates := gatesShape()
-	records, evidence, retention := recordsShape(), evidenceShape(), retentionShape()
+	records, evidence, retention, overrides := recordsShape(), evidenceShape(), retentionShape(), overridesShape()
 	return mapOf("",
 		key{
 			name: "registries", doc: "How each registry host is reached. A host that is not listed is read with docker's credentials, anonymously where there are none.",
@@ -23,8 +23,20 @@ func buildTeam() *shape {
 			example: "{ci: {keys: [keys/ci.pub]}}", value: dictOf(identifier, groupShape()),
 		},
 		key{
+			name: "trust-root", doc: "What keyless signatures are checked against: certificate authorities and logs. Only `workflow` members of `trust` need it.",
+			example: "{file: trusted_root.json}", value: trustRootShape(),
+		},
+		key{
+			name: "sources", doc: "Places outside the registry that know how the tests or the scan of a candidate went. Gates name them.",
+			example: "{e2e-runs: {github: {repository: acme/chat, gh: true}}}", value: sourcesShape(),
+		},
+		key{
 			name: "gates", doc: "The gates of every service. A gate that is not named is not required.",
 			example: "{e2e: {signers: [ci]}}", value: gates,
+		},
+		key{
+			name: "overrides", doc: "Who may go past which gates, with a reason that the record keeps (`plimsoll promote --override`). Without it nobody may. A rollback needs none.",
+			example: "[{gates: [freeze, soak], by: [release-owners]}]", value: overrides,
 		},
 		key{
 			name: "records", doc: "Whose promotion records, completions and quarantines count.",
@@ -35,7 +47,7 @@ func buildTeam() *shape {
 		key{
 			name: "services", doc: "What is released, in the order of the screens.", required: true,
 			example: "[{name: app, staging: staging.example.com/app, prod: prod.example.com/app}]",
-			value:   listOf(serviceShape(gates, records, evidence, retention), 1),
+			value:   listOf(serviceShape(gates, overrides, records, evidence, retention), 1),
 		},
 		uiEntry(),
 	)
@@ -94,9 +106,10 @@ func identityShape() *shape {
 		key{name: "username", doc: "A user or robot account, with `password-env`.", example: "robot$release", value: text(anyText)},
 		key{name: "password-env", doc: "The environment variable that holds the password or token. The file never holds it itself.", example: "HARBOR_TOKEN", value: text(environmentName)},
 		key{
-			name: "azure", doc: "An Azure identity: the method, or a mapping of `method` and `tenant`.", example: "cli",
-			value: anyOf(methods, mapOf("",
-				key{name: "method", doc: "How the token is got.", def: "cli", example: "azd", value: methods}, tenant)),
+			name: "azure", doc: "An Azure identity: a method, a list of methods that are tried in order, or a mapping of `method`, `tenant` and `client-id`.", example: "[cli, device-code]",
+			value: anyOf(methods, listOf(methods, 1), mapOf("",
+				key{name: "method", doc: "How the token is got: a method, or a list.", def: "cli", example: "azd", value: anyOf(methods, listOf(methods, 1))}, tenant,
+				key{name: "client-id", doc: "The application, or the user-assigned managed identity.", def: "the method's own, or AZURE_CLIENT_ID", example: "00000000-0000-0000-0000-000000000000", value: text(anyText)})),
 		},
 		tenant,
 		key{
@@ -144,31 +157,7 @@ func registryShape(identity *shape) *shape {
 		key{name: "ca", doc: "A PEM file with an additional certificate authority for this host.", example: "corp.pem", value: text(filePath)},
 		key{name: "plain-http", doc: "Speak HTTP without TLS. For a loopback host only, else with `allow-plain-http`.", def: "false", example: "true", value: flag()},
 		key{name: "allow-plain-http", doc: "Allow `plain-http` to another machine: everybody on the way can read and change what is sent.", def: "false", example: "true", value: flag()},
+		key{name: "azure-cloud", doc: "The Azure cloud of the registry.", def: "by the host name: `.azurecr.cn` is china, `.azurecr.us` is government, everything else public", example: "china", value: words("public", "china", "government")},
 		key{name: "auth-host", doc: "The host of the token service, if it is another than the registry and may get its credential.", def: "the registry's own host", example: "auth.example.com", value: text(hostName)},
 	)...)
-}
-
-func groupShape() *shape {
-	oneKey := mapOf("key",
-		key{name: "path", doc: "The public key.", required: true, example: "keys/ci.pub", value: text(filePath)},
-		key{name: "not-before", doc: "Statements from before it do not count.", def: "no limit", example: "2026-01-01", value: text(moment)},
-		key{name: "not-after", doc: "Statements from after it do not count.", def: "no limit", example: "2026-12-31", value: text(moment)})
-	workflow := mapOf("workflow",
-		key{name: "issuer", doc: "The OIDC issuer.", required: true, example: "https://token.actions.githubusercontent.com", value: text(httpsURL)},
-		key{name: "identity", doc: "The exact identity in the certificate.", required: true, example: "'https://github.com/acme/chat/.github/workflows/e2e.yml@refs/heads/main'", value: text(anyText)})
-	keyOrPath := anyOf(text(filePath), oneKey)
-	return mapOf("",
-		key{
-			name: "keys", doc: "Public keys in PEM (cosign's `.pub`): ECDSA P-256 or P-384, Ed25519, or RSA from 2048 bits. A path, or a mapping of `path`, `not-before`, `not-after`.",
-			example: "[keys/ci.pub]", value: listOf(keyOrPath, 1),
-		},
-		key{
-			name: "people", doc: "People by their id, with a key each (or a list of keys). Quorum and `not-by` count ids.",
-			example: "{qa.lead@example.com: keys/qa-lead.pub}", value: dictOf(personID, anyOf(text(filePath), oneKey, listOf(keyOrPath, 1))),
-		},
-		key{
-			name: "workflow", doc: "A keyless identity (or a list of them): a workflow that signs with a short-lived certificate.",
-			example: "{issuer: https://token.actions.githubusercontent.com, identity: …}", value: anyOf(workflow, listOf(workflow, 1)),
-		},
-	).withSome()
 }

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"bytes"
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"plimsoll/config/fault"
 )
@@ -53,13 +57,31 @@ func parseTeam(path string, raw []byte, read reader) (*Config, error) {
 	if root == nil {
 		return nil, s.err()
 	}
-	b := &binder{source: s, dir: filepath.Dir(path), read: read}
-	c := &Config{Path: path, Dir: b.dir, Hash: hash(raw)}
+	b := &binder{source: s, dir: filepath.Dir(path), read: read, files: map[string][]byte{}, compiled: map[*node]bool{}}
+	c := &Config{Path: path, Dir: b.dir}
 	b.bind(c, root)
 	if err := s.err(); err != nil {
 		return nil, err
 	}
+	c.Text = withFiles(raw, b.files)
+	c.Hash = hash(c.Text)
 	return c, nil
+}
+
+// withFiles is the team's file, and below it the hash of every file that it
+// names: what a person accepts, so that another key or certificate authority is
+// another configuration.
+func withFiles(raw []byte, files map[string][]byte) []byte {
+	if len(files) == 0 {
+		return raw
+	}
+	var b bytes.Buffer
+	b.Write(raw)
+	b.WriteString("\n# The files that it names, with their SHA-256:\n")
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&b, "# %s %q\n", hash(files[path]), path)
+	}
+	return b.Bytes()
 }
 
 // addPersonal puts a person's file on top.

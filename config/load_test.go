@@ -51,13 +51,13 @@ func TestEverythingInTheDesignsExampleLoads(t *testing.T) {
 				Allow: []config.Allow{{ID: "CVE-2026-1234", Until: time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), Reason: "…"}},
 			},
 			BaseImage: &config.BaseImageGate{Signers: []string{"ci"}, Pinned: true},
-			SignOff:   &config.SignOffGate{Signers: []string{"qa-leads"}, Quorum: 1, When: config.BiggerChange, NotPromoter: true},
-			Soak:      &config.Soak{Min: time.Hour},
+			SignOff:   &config.SignOffGate{Signers: []string{"qa-leads"}, Quorum: 1, When: config.BiggerChange, Bigger: config.DefaultBigger(), NotPromoter: true},
+			Soak:      &config.Soak{Min: time.Hour, Channel: "live"},
 			Freeze: []config.Freeze{{
 				From: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC),
 				To:   time.Date(2027, 1, 2, 23, 59, 59, 0, time.UTC), Reason: "year end",
 			}},
-			Custom: []config.CustomGate{{Name: "no-root", Expr: `image.config.user != "" && image.config.user != "root"`}},
+			Custom: []config.CustomGate{{Name: "no-root", Expr: `image.config.user != "" && image.config.user != "root"`, Line: 26, At: 38}},
 		},
 	}
 	got := c.Services[0]
@@ -114,7 +114,7 @@ services:
 	if d := cmp.Diff([]string{"soak"}, a.Gates.Off); d != "" {
 		t.Error(d)
 	}
-	want := config.Gates{E2E: &config.E2EGate{Signers: []string{"ci"}}, Soak: &config.Soak{Min: 36 * time.Hour}, Off: []string{"custom"}}
+	want := config.Gates{E2E: &config.E2EGate{Signers: []string{"ci"}}, Soak: &config.Soak{Min: 36 * time.Hour, Channel: "live"}, Off: []string{"custom"}}
 	if d := cmp.Diff(want, b.Gates); d != "" {
 		t.Error(d)
 	}
@@ -163,15 +163,47 @@ registries:
 	}
 }
 
-func TestHashIsThatOfTheTeamsFile(t *testing.T) {
-	c := mustLoad(t, smallest)
-	raw, err := os.ReadFile(c.Path)
-	if err != nil {
-		t.Fatal(err)
+// TestHashCoversTheFileAndWhatItNames: what a person accepted must not change behind their back.
+func TestHashCoversTheFileAndWhatItNames(t *testing.T) {
+	sum := func(raw []byte) string {
+		s := sha256.Sum256(raw)
+		return hex.EncodeToString(s[:])
 	}
-	if sum := sha256.Sum256(raw); c.Hash != hex.EncodeToString(sum[:]) {
-		t.Error(c.Hash)
+	if c := mustLoad(t, smallest); c.Hash != sum([]byte(smallest)) || string(c.Text) != smallest {
+		t.Errorf("a file that names no other: %s %s", c.Hash, c.Text)
 	}
+	dir := team(t)
+	put(t, dir, "trusted_root.json", []byte(trustedRoot))
+	path := put(t, dir, config.FileName, []byte(`
+trust-root: {file: trusted_root.json}
+registries: {p.example.com: {read: {docker: true}, ca: corp.pem}}
+trust: {ci: {keys: [keys/ci.pub]}, owners: {people: {me@example.com: keys/owner.pub}}}
+sources: {ci: {http: {url: 'https://ci.example.com', state: $.s, passed: [ok], ca: corp.pem}}}
+`+smallest))
+	seen := map[string]string{}
+	note := func(what string) {
+		t.Helper()
+		c, err := config.Load(path, false, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, ok := seen[c.Hash]; ok {
+			t.Errorf("%s: the hash is that of %s", what, before)
+		}
+		seen[c.Hash] = what
+		if c.Hash != sum(c.Text) {
+			t.Errorf("%s: the hash is not that of the text", what)
+		}
+	}
+	note("the beginning")
+	put(t, dir, "keys/ci.pub", publicKey(t))
+	note("another key")
+	put(t, dir, "keys/owner.pub", publicKey(t))
+	note("another person's key")
+	put(t, dir, "corp.pem", certificate(t))
+	note("another certificate authority")
+	put(t, dir, "trusted_root.json", []byte(trustedRoot+"\n"))
+	note("another root of trust")
 }
 
 func TestAliasesAndMergeKeysAreUnderstood(t *testing.T) {
@@ -209,9 +241,9 @@ func TestSigningKeyBelowHome(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("USERPROFILE", home)
 	for written, want := range map[string]string{
-		"~/owner.key":            filepath.Join(home, "owner.key"),
-		"azurekms://vault/key":   "azurekms://vault/key",
-		"awskms:///alias/signer": "awskms:///alias/signer",
+		"~/owner.key":                         filepath.Join(home, "owner.key"),
+		"azurekms://acme.vault.azure.net/key": "azurekms://acme.vault.azure.net/key",
+		"awskms:///alias/signer":              "awskms:///alias/signer",
 	} {
 		if c := mustLoad(t, "signing: {key: '"+written+"'}\n"+smallest); c.Signing.Key != want {
 			t.Errorf("%s: %s", written, c.Signing.Key)

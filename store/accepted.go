@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"time"
 
 	"plimsoll/config/fault"
@@ -24,7 +23,7 @@ func (s *Store) Accepted(path, hash string) bool {
 	return err == nil && hash != "" && a.Hash == hash
 }
 
-// AcceptedContent is the file as it was accepted last, nil if it never was.
+// AcceptedContent is the text that was accepted last, nil if none ever was.
 func (s *Store) AcceptedContent(path string) []byte {
 	a, err := s.acceptance(path)
 	if err != nil || a.Hash == "" {
@@ -33,17 +32,14 @@ func (s *Store) AcceptedContent(path string) []byte {
 	return []byte(a.Content)
 }
 
-// Accept notes that a person trusts the file at path as it is now. If its
-// SHA-256 is not hash, in hex, it is not the file that the person saw: an error.
-func (s *Store) Accept(path, hash string) error {
-	raw, err := os.ReadFile(path) //nolint:gosec // the person named it
-	if err != nil {
-		return fault.New(fault.Usage, "name a configuration file that you can read", err, "trust %s", path)
+// Accept notes that a person trusts the file at path, having seen text: the file
+// and the hashes of those that it names. If the SHA-256 of text is not hash, in
+// hex, it is not what the person saw: an error.
+func (s *Store) Accept(path, hash string, text []byte) error {
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != hash {
+		return fault.New(fault.Usage, "look at it again", nil, "trust %s: it is not what was shown", path)
 	}
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != hash {
-		return fault.New(fault.Usage, "look at it again", nil, "trust %s: it changed while it was shown", path)
-	}
-	value, err := redacted(acceptance{Hash: hash, At: s.now().UTC(), Content: string(raw)})
+	value, err := redacted(acceptance{Hash: hash, At: s.now().UTC(), Content: string(text)})
 	if err != nil {
 		return fmt.Errorf("trust %s: %w", path, err)
 	}
