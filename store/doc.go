@@ -25,6 +25,9 @@
 //	journal.go     operations
 //	lease.go       one operation at a time for each service
 //	audit.go       the hash chain
+//	staged.go      since when staging runs a digest
 //	accepted.go    configuration files that a person trusted
+//	pin.go         what was believed the first time
+//	keys.go        public keys of key services, pinned
 //	secrets.go     redaction, the keyed hash
 package store

@@ -28,7 +28,7 @@ const Format = 1
 //	leases      identity → JSON lease
 //	audit       number from 1 without gaps → JSON AuditEntry; its bucket sequence is
 //	            the highest number; each names the hash of the one before
-//	accepted    path → JSON acceptance
+//	accepted    path → JSON acceptance; or reference of a key service ("…://…") → JSON pinnedKey
 //
 // Nothing in the file is a secret of a registry or a person: texts pass
 // clean.Redact, image configurations are masked.
@@ -43,6 +43,7 @@ const (
 	bLeases     = "leases"
 	bAudit      = "audit"
 	bAccepted   = "accepted"
+	bStaged     = "staged"
 )
 
 var buckets = []string{bMeta, bContent, bSnapshots, bOrder, bNegatives, bOperations, bOpen, bLeases, bAudit, bAccepted}
