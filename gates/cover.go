@@ -116,16 +116,18 @@ func unprovenSummary(status Status, decided []ruling, missing []string) string {
 		return "no " + strings.Join(missing, ", ")
 	case status == Error:
 		return "evidence gone"
+	case status == Waiting:
+		return "running"
 	}
 	return ""
 }
 
 // decidePlatforms picks what decides for each platform that has to be covered.
 // key takes the platform's name out of a ruling's key.
-func (e *evaluation) decidePlatforms(rulings []ruling, key func(string) string, what string) (decided []ruling, missing []string) {
+func (e *evaluation) decidePlatforms(newest map[string]ruling, key func(string) string, what string) (decided []ruling, missing []string) {
 	platforms, absent := wanted(e.policy, e.in)
 	byPlatform := map[string]map[string]ruling{}
-	for k, r := range newest(rulings) {
+	for k, r := range newest {
 		name := key(k)
 		if byPlatform[name] == nil {
 			byPlatform[name] = map[string]ruling{}

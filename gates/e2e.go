@@ -2,66 +2,140 @@ package gates
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"plimsoll/config/clean"
 	"plimsoll/gates/evidence"
 	"plimsoll/gates/report"
 )
 
-// e2e: the newest result of every suite that is asked for passed and is fresh.
-// Without a list of suites: at least one passed and is fresh, and none failed last.
+// e2e: the newest result of every suite that is asked for passed and is fresh,
+// by a signed statement or by the answer of a source; a failure of either
+// blocks. Without a list of suites: at least one signed result passed and is
+// fresh, or every source says so; and nothing failed last.
 func (e *evaluation) e2e() Check {
 	gate := e.policy.Service.Gates.E2E
-	f, problem := e.ask(gate.Signers, func(t string) bool { return t == evidence.TestResult }, []digest.Digest{e.in.Candidate})
+	f, problem := e.askEither(gate.Signers, gate.Sources, func(t string) bool { return t == evidence.TestResult }, []digest.Digest{e.in.Candidate})
 	if problem != nil {
 		return *problem
 	}
-	results := map[digest.Digest]report.TestResult{}
-	rulings := gone(E2E, e.in)
+	h := e.hear(gate.Sources)
+	f.broken = append(f.broken, h.broken...)
+	rulings := slices.Concat(gone(E2E, e.in), e.signedTests(&f), e.testAnswers(h.answers))
+	e.remember(E2E, rulings)
+	decided := e.required(underway(newest(rulings), e.testsRunning(h.answers)))
+	c := settle(decided, f)
+	if c.Summary == "" {
+		c.Summary = testSummary(c.Status, decided)
+	}
+	if c.Status == Missing || c.Status == Waiting {
+		c.Reasons = append(c.Reasons, h.notes...)
+	}
+	if c.Status == Missing || c.Status == Stale {
+		c.Reasons = append(c.Reasons, e.produceTests(decided)...)
+	}
+	return c
+}
+
+// signedTests are the rulings of the signed test results: one for each suite
+// that one names.
+func (e *evaluation) signedTests(f *found) []ruling {
+	var rulings []ruling
 	for _, p := range f.proofs {
 		result, err := report.ReadTest(p.Statement.Predicate)
 		if err != nil {
 			f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(p.Item), p.Group, err))
 			continue
 		}
-		results[p.id()] = result
-		rulings = append(rulings, e.suites(p, result)...)
+		names := result.Suites
+		if len(names) == 0 {
+			names = []string{""}
+		}
+		for _, suite := range names {
+			rulings = append(rulings, e.signedTest(suite, p, result))
+		}
 	}
-	e.remember(E2E, rulings)
-	decided := required(gate.Suites, newest(rulings))
-	c := settle(decided, f)
-	if c.Summary == "" {
-		c.Summary = testSummary(c.Status, decided, results)
-	}
-	if c.Status == Missing {
-		c.Reasons = append(c.Reasons, "produce it with: plimsoll attest e2e REPOSITORY@"+e.in.Candidate.String()+" --result FILE --suite NAME")
-	}
-	return c
+	return rulings
 }
 
-// suites are the rulings of one test result: one for each suite that it names.
-func (e *evaluation) suites(p proof, result report.TestResult) []ruling {
-	names := result.Suites
-	if len(names) == 0 {
-		names = []string{""}
+// signedTest is what one test result says about one suite.
+func (e *evaluation) signedTest(suite string, p proof, result report.TestResult) ruling {
+	r := ruling{key: signedName(suite), at: p.at, status: Pass, evidence: p.Manifest, id: p.id()}
+	if result.Counted {
+		r.tests = tests{result.Passes, result.Passes + result.Fails}
 	}
-	rulings := make([]ruling, 0, len(names))
-	for _, suite := range names {
-		r := ruling{key: suite, at: p.at, status: Pass, evidence: p.Manifest, id: p.id(), summary: result.Summary()}
-		switch why, old := stale(p.at, e.policy.Service.Gates.E2E.MaxAge, e.in.Now); {
-		case !result.OK():
-			r.bad, r.status, r.reasons = true, Fail, failedTests(suite, p, result)
+	switch why, old := stale(p.at, e.policy.Service.Gates.E2E.MaxAge, e.in.Now); {
+	case !result.OK():
+		line := fmt.Sprintf("%s did not pass: %s, %s, signed by %s%s", suiteName(suite), result.Result, result.Summary(), p.Group, onDate(p))
+		if result.URL != "" {
+			line += ", see " + result.URL
+		}
+		r.bad, r.status, r.reasons = true, Fail, append([]string{line}, failedTests(result.Failed)...)
+	case old:
+		r.status = Stale
+		r.reasons = []string{fmt.Sprintf("%s passed (%s), but %s", suiteName(suite), result.Summary(), why)}
+	default:
+		r.reasons = []string{fmt.Sprintf("%s passed: %s, signed by %s%s", suiteName(suite), result.Summary(), p.Group, onDate(p))}
+	}
+	return r
+}
+
+// testAnswers are the rulings of what sources say is done.
+func (e *evaluation) testAnswers(answers []Answer) []ruling {
+	var rulings []ruling
+	for _, a := range answers {
+		if a.State == Running {
+			continue
+		}
+		r := ruling{key: sourceKey(a.Source, a.Key), at: a.at(), status: Pass, id: a.id()}
+		if a.Total > 0 {
+			r.tests = tests{a.Passed, max(a.Total, a.Passed+a.Failed)}
+		}
+		who := fmt.Sprintf("%s: source %s says %s%s", suiteOf(a), a.Source, a.outcome(), a.finished())
+		switch why, old := stale(a.Finished, e.policy.Service.Gates.E2E.MaxAge, e.in.Now); {
+		case a.bad():
+			r.bad, r.status = true, Fail
+			r.reasons = append([]string{who}, failedTests(a.Failures)...)
+			if more := strings.TrimPrefix(e.link(a), ", "); more != "" {
+				r.reasons = append(r.reasons, fmt.Sprintf("source %s: %s", a.Source, strings.TrimSpace(more)))
+			}
 		case old:
-			r.status = Stale
-			r.reasons = []string{fmt.Sprintf("%s passed (%s), but %s", suiteName(suite), result.Summary(), why)}
+			r.status, r.reasons = Stale, []string{who + e.link(a) + ", but " + why}
 		default:
-			r.reasons = []string{fmt.Sprintf("%s passed: %s, signed by %s%s", suiteName(suite), result.Summary(), p.Group, onDate(p))}
+			r.reasons = []string{who + e.link(a)}
 		}
 		rulings = append(rulings, r)
 	}
 	return rulings
+}
+
+// testsRunning are the rulings of what sources say is not finished.
+func (e *evaluation) testsRunning(answers []Answer) []ruling {
+	var running []ruling
+	for _, a := range answers {
+		if a.State == Running {
+			running = append(running, ruling{key: sourceKey(a.Source, a.Key), status: Waiting, reasons: []string{
+				fmt.Sprintf("%s: source %s says that it is running%s", suiteOf(a), a.Source, e.link(a)),
+			}})
+		}
+	}
+	return running
+}
+
+// outcome is the result in a word, with the numbers if there are any.
+func (a Answer) outcome() string {
+	word := string(a.State)
+	if a.bad() {
+		word = string(Failed)
+	}
+	if a.Total > 0 {
+		word += fmt.Sprintf(" (%d/%d)", a.Passed, max(a.Total, a.Passed+a.Failed))
+	}
+	return word
 }
 
 // onDate says when a statement was made, if it says so.
@@ -72,17 +146,13 @@ func onDate(p proof) string {
 	return " on " + moment(p.at)
 }
 
-// failedTests says which tests failed.
-func failedTests(suite string, p proof, result report.TestResult) []string {
-	line := fmt.Sprintf("%s did not pass: %s, %s, signed by %s%s", suiteName(suite), result.Result, result.Summary(), p.Group, onDate(p))
-	if result.URL != "" {
-		line += ", see " + result.URL
+// failedTests names the tests that failed.
+func failedTests(names []string) []string {
+	failed := make([]string, 0, len(names))
+	for _, test := range names {
+		failed = append(failed, "failed: "+clean.Text(test))
 	}
-	failed := make([]string, 0, len(result.Failed))
-	for _, test := range result.Failed {
-		failed = append(failed, "failed: "+test)
-	}
-	return append([]string{line}, atMost(failed)...)
+	return atMost(failed)
 }
 
 // suiteName names a suite for people.
@@ -93,48 +163,181 @@ func suiteName(suite string) string {
 	return "suite " + suite
 }
 
-// required picks the rulings that decide: those of the suites that are asked
-// for, a missing one included; or, with no list, the failed ones and the best of the rest.
-func required(suites []string, decided map[string]ruling) []ruling {
-	if len(suites) == 0 {
-		if picked := pick(decided); len(picked) > 0 {
-			return picked
-		}
-		return []ruling{{status: Missing, reasons: []string{"there is no test result that counts"}}}
+// suiteOf names what an answer is about for people.
+func suiteOf(a Answer) string {
+	if a.Key == "" {
+		return "the tests"
 	}
-	rulings := make([]ruling, 0, len(suites))
-	for _, suite := range sorted(suites) {
-		r, ok := decided[suite]
-		if !ok {
-			r = ruling{key: suite, status: Missing, reasons: []string{"there is no result of suite " + suite + " that counts"}}
+	return "suite " + clean.Text(a.Key)
+}
+
+// required picks the rulings that decide.
+func (e *evaluation) required(decided map[string]ruling) []ruling {
+	gate := e.policy.Service.Gates.E2E
+	if len(gate.Suites) == 0 {
+		return e.anySuite(decided)
+	}
+	var rulings []ruling
+	for _, source := range sorted(gate.Sources) {
+		// A source that says no of everything says no of each suite.
+		if whole, ok := decided[sourceKey(source, "")]; ok && whole.bad && !slices.Contains(gate.Suites, source) {
+			rulings = append(rulings, whole)
 		}
-		rulings = append(rulings, r)
+	}
+	for _, suite := range sorted(gate.Suites) {
+		rulings = append(rulings, e.suite(suite, decided)...)
 	}
 	return rulings
 }
 
+// suite picks what decides about one suite: its failures; or what passed, by
+// statement, by the answer of that key, or by every answer of the source of
+// that name; or what is there instead.
+func (e *evaluation) suite(suite string, decided map[string]ruling) []ruling {
+	var groups [][]ruling
+	if r, ok := decided[signedName(suite)]; ok {
+		groups = append(groups, []ruling{r})
+	}
+	for _, source := range sorted(e.policy.Service.Gates.E2E.Sources) {
+		if source == suite {
+			groups = append(groups, sourcesOwn(source, decided))
+		} else if r, ok := decided[sourceKey(source, suite)]; ok {
+			groups = append(groups, []ruling{r})
+		}
+	}
+	var bad, passed, rest []ruling
+	for _, group := range groups {
+		met := len(group) > 0
+		for _, r := range group {
+			met = met && r.status == Pass
+			if r.bad {
+				bad = append(bad, r)
+			}
+		}
+		if met {
+			passed = append(passed, group...)
+		} else {
+			rest = append(rest, group...)
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		return append(bad, passed...)
+	case len(passed) > 0:
+		return passed
+	case len(rest) > 0:
+		return rest
+	}
+	for _, source := range sorted(e.policy.Service.Gates.E2E.Sources) {
+		if whole := decided[sourceKey(source, "")]; whole.status == Waiting {
+			return []ruling{whole} // it may come
+		}
+	}
+	return []ruling{{key: suite, status: Missing, reasons: []string{"there is no result of suite " + suite + " that counts"}}}
+}
+
+// sourcesOwn is everything that one source says.
+func sourcesOwn(source string, decided map[string]ruling) []ruling {
+	var own []ruling
+	for _, key := range slices.Sorted(maps.Keys(decided)) {
+		if strings.HasPrefix(key, sourceKey(source, "")) {
+			own = append(own, decided[key])
+		}
+	}
+	return own
+}
+
+// anySuite decides where no suite is named: nothing failed, and there is a
+// fresh signed pass, or every source says that all of its tests passed.
+func (e *evaluation) anySuite(decided map[string]ruling) []ruling {
+	gate := e.policy.Service.Gates.E2E
+	signed, all := map[string]ruling{}, len(gate.Sources) > 0
+	var bad, passed, rest []ruling
+	for _, source := range sorted(gate.Sources) {
+		own := sourcesOwn(source, decided)
+		if len(own) == 0 {
+			own = []ruling{{key: source, status: Missing, reasons: []string{"source " + source + " has no result"}}}
+		}
+		for _, r := range own {
+			switch {
+			case r.bad:
+				bad = append(bad, r)
+			case r.status == Pass:
+				passed = append(passed, r)
+			default:
+				all, rest = false, append(rest, r)
+			}
+		}
+	}
+	for key, r := range decided {
+		if !strings.HasPrefix(key, ofSource) {
+			signed[key] = r
+		}
+	}
+	picked := pick(signed)
+	fresh := slices.ContainsFunc(picked, func(r ruling) bool { return r.status == Pass })
+	failed := slices.ContainsFunc(picked, func(r ruling) bool { return r.bad })
+	switch {
+	case len(bad) > 0 || failed || fresh:
+		return slices.Concat(bad, picked, passed)
+	case all:
+		return passed
+	case len(picked)+len(rest) > 0:
+		return slices.Concat(picked, passed, rest)
+	}
+	return []ruling{{status: Missing, reasons: []string{"there is no test result that counts"}}}
+}
+
+// produceTests says how to get what is missing or too old, for a developer.
+func (e *evaluation) produceTests(decided []ruling) []string {
+	gate := e.policy.Service.Gates.E2E
+	if len(gate.Signers) == 0 {
+		return []string{fmt.Sprintf("run the tests of %s where %s sees them", short(e.in.Candidate), list(sorted(gate.Sources), "or"))}
+	}
+	var lines []string
+	for _, r := range decided {
+		if r.status != Missing && r.status != Stale || strings.HasPrefix(r.key, ofSource) {
+			continue
+		}
+		suite := r.key
+		if suite == "" || len(gate.Suites) == 0 {
+			suite = "NAME"
+		}
+		line := fmt.Sprintf("ask %s to run e2e suite %s and attest it: plimsoll attest e2e %s@%s --result FILE --suite %s",
+			list(gate.Signers, "or"), suite, e.policy.Service.Staging, e.in.Candidate, suite)
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // testSummary is the gate in one line: tests that passed of those that ran,
 // or what is missing.
-func testSummary(status Status, decided []ruling, results map[digest.Digest]report.TestResult) string {
+func testSummary(status Status, decided []ruling) string {
 	var missing []string
-	passes, ran, counted := 0, 0, false
+	var sum tests
+	seen := map[digest.Digest]bool{}
 	for _, r := range decided {
 		if r.status == Missing {
 			missing = append(missing, r.key)
 		}
-		if t, ok := results[r.id]; ok && t.Counted {
-			passes, ran, counted = passes+t.Passes, ran+t.Passes+t.Fails, true
+		if !seen[r.id] { // one result may be of several suites
+			sum.passed, sum.ran = sum.passed+r.tests.passed, sum.ran+r.tests.ran
 		}
+		seen[r.id] = true
 	}
 	switch {
-	case status == Missing && (len(missing) == len(decided) || !counted):
+	case status == Missing && (len(missing) == len(decided) || sum.ran == 0):
 		return "none"
 	case status == Missing:
 		return "no " + strings.Join(missing, ", ")
 	case status == Error:
 		return "evidence gone"
-	case counted:
-		return fmt.Sprintf("%d/%d", passes, ran)
+	case status == Waiting:
+		return "running"
+	case sum.ran > 0:
+		return fmt.Sprintf("%d/%d", sum.passed, sum.ran)
 	case status == Pass:
 		return "passed"
 	}

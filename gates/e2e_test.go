@@ -95,8 +95,9 @@ func TestWhatDoesNotCountIsNamedAndNeverPasses(t *testing.T) {
 	keyless := w.tests(ci, "smoke", time.Hour)
 	keyless.Raw = bytes.Replace(keyless.Raw, []byte(`"publicKey"`), []byte(`"certificate":{},"publicKey"`), 1)
 	keyless.Manifest = digest.FromString("keyless")
-	w.add(w.tests(mallory, "smoke", time.Hour), w.tests(scanner, "api", time.Hour), other, unsigned, keyless,
-		w.sign(ci, evidence.SLSA1, provenance(0), candidate))
+	disguised := w.sign(ci, evidence.SLSA1, provenance(0), candidate)
+	disguised.PredicateType = evidence.TestResult
+	w.add(w.tests(mallory, "smoke", time.Hour), w.tests(scanner, "api", time.Hour), other, unsigned, keyless, disguised)
 	w.expect(gates.E2E, gates.Missing, "wrong signer: no key of ci", "wrong subject: signed by ci, but about "+elsewhere.String(),
 		"application/sarif+json", "unsigned", "keyless", "another predicate: https://slsa.dev/provenance/v1")
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+
+	"plimsoll/gates/evidence"
 )
 
 // evaluation is one run of Evaluate.
@@ -14,6 +16,7 @@ type evaluation struct {
 	in        Input
 	reader    *reader
 	negatives []Negative
+	standing  string // why nobody may go past the sign-offs: somebody said no, or it cannot be told; "" if they may
 }
 
 // newEvaluation puts what the caller lists in no particular order into one.
@@ -22,34 +25,57 @@ func newEvaluation(p Policy, in Input) *evaluation {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Digest, b.Digest))
 	})
 	in.Negatives = slices.SortedFunc(slices.Values(in.Negatives), compareNegatives)
+	in.Answers = slices.SortedFunc(slices.Values(in.Answers), compareAnswers)
+	in.Overrides = slices.SortedFunc(slices.Values(in.Overrides), func(a, b Override) int {
+		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Reason, b.Reason))
+	})
 	return &evaluation{policy: p, in: in, reader: newReader(in)}
 }
 
 // Evaluate judges a candidate. It is a pure function, and safe for concurrent use.
 //
-// Checks come in a fixed order: e2e, scan, base-image, sign-off, freeze, then
-// those of other gates that are configured. A quarantine is the first word of
-// the verdict, and a last check that gives the reason.
+// Checks come in a fixed order: e2e, scan, base-image, provenance, sign-off,
+// soak, freeze, custom gates as they are configured, policy. Provenance and soak
+// are there if they are configured or off, policy if somebody has to sign it. A
+// quarantine is the first word of the verdict, and a last check that gives the reason.
 func Evaluate(p Policy, in Input) Verdict {
 	e := newEvaluation(p, in)
-	g := p.Service.Gates
-	checks := []Check{
-		e.gate(E2E, g.E2E != nil, e.e2e),
-		e.gate(Scan, g.Scan != nil, e.scan),
-		e.gate(BaseImage, g.BaseImage != nil, e.baseImage),
-		e.gate(SignOff, g.SignOff != nil, e.signOff),
-		e.gate(FreezeGate, len(g.Freeze) > 0, e.freeze),
+	checks := e.checks()
+	if c, ok := e.signedPolicy(); ok {
+		checks = append(checks, c)
 	}
-	checks = append(checks, e.others()...)
 	if c, ok := e.quarantine(); ok {
 		checks = append(checks, c)
 	}
 	for i := range checks {
+		e.override(&checks[i])
 		checks[i].tidy()
 	}
 	slices.SortFunc(e.negatives, compareNegatives)
 	e.negatives = slices.Compact(e.negatives)
 	return Verdict{State: e.state(checks), Checks: checks, Negatives: e.negatives}
+}
+
+// checks runs the gates.
+func (e *evaluation) checks() []Check {
+	g := e.policy.Service.Gates
+	checks := []Check{
+		e.gate(E2E, g.E2E != nil, e.e2e),
+		e.gate(Scan, g.Scan != nil, e.scan),
+		e.gate(BaseImage, g.BaseImage != nil, e.baseImage),
+	}
+	if g.Provenance != nil || slices.Contains(g.Off, Provenance) {
+		checks = append(checks, e.gate(Provenance, g.Provenance != nil, e.provenance))
+	}
+	checks = append(checks, e.gate(SignOff, g.SignOff != nil, e.signOff))
+	if g.Soak != nil || slices.Contains(g.Off, Soak) {
+		checks = append(checks, e.gate(Soak, g.Soak != nil, e.soak))
+	}
+	checks = append(checks, e.gate(FreezeGate, len(g.Freeze) > 0, e.freeze))
+	for _, c := range g.Custom {
+		checks = append(checks, e.gate(c.Name, true, func() Check { return e.custom(c) }))
+	}
+	return checks
 }
 
 // compareNegatives orders negatives, so that a verdict does not depend on the order of the evidence.
@@ -87,26 +113,6 @@ func (e *evaluation) gate(name string, configured bool, run func() Check) Check 
 	return c
 }
 
-// others are the gates that this version does not have. One that is configured
-// is an error: whoever wrote it relies on it.
-func (e *evaluation) others() []Check {
-	g := e.policy.Service.Gates
-	var checks []Check
-	add := func(name string, configured bool) {
-		if configured || slices.Contains(g.Off, name) {
-			checks = append(checks, e.gate(name, configured, func() Check {
-				return failed(Error, "not in this version", fmt.Sprintf(
-					"this version of Plimsoll does not have the gate %q, so it cannot tell; take it out of the configuration, or switch it off there (%s: off), which is shown", name, name))
-			}))
-		}
-	}
-	add(Soak, g.Soak != nil)
-	for _, c := range g.Custom {
-		add(c.Name, true)
-	}
-	return checks
-}
-
 // quarantine is the check of a candidate that must not be promoted.
 func (e *evaluation) quarantine() (Check, bool) {
 	switch {
@@ -138,7 +144,17 @@ func (e *evaluation) ask(signers []string, wants func(string) bool, about []dige
 		c := failed(Error, "configuration", err.Error())
 		return found{}, &c
 	}
-	return e.reader.gather(question{groups, wants, about}), nil
+	raw := wants(evidence.TestResult) || wants(evidence.Vuln) || wants(evidence.SLSA1) // what people attach without signing it
+	return e.reader.gather(question{groups: groups, wants: wants, about: about, raw: raw}), nil
+}
+
+// askEither is ask for a gate that may read sources outside the registry in
+// place of signed statements. What this machine remembers stands in either case.
+func (e *evaluation) askEither(signers, sources []string, wants func(string) bool, about []digest.Digest) (found, *Check) {
+	if len(signers) > 0 || len(sources) == 0 || e.in.Listing != nil {
+		return e.ask(signers, wants, about)
+	}
+	return found{}, nil
 }
 
 // remember notes the negatives among rulings.

@@ -40,12 +40,16 @@ func TestAGateThatIsOffIsShown(t *testing.T) {
 	}
 }
 
-func TestGatesOfAnotherVersionBlock(t *testing.T) {
-	w := newWorld(t).gates(config.Gates{Soak: &config.Soak{Min: time.Hour}, Custom: []config.CustomGate{{Name: "no-root", Expr: "true"}}})
-	w.expect(gates.Soak, gates.Error, "does not have the gate")
-	w.expect("no-root", gates.Error, "does not have the gate")
-	if w.judge().State != gates.Blocked {
-		t.Error("must block")
+func TestProvenanceAndSoakAreShownInTheirPlace(t *testing.T) {
+	w := newWorld(t).gates(config.Gates{
+		Provenance: &config.ProvenanceGate{Signers: []string{ci}, Source: "https://github.com/acme/chat"}, Soak: &config.Soak{Min: time.Hour},
+		Custom: []config.CustomGate{{Name: "no-root", Expr: "true"}},
+	})
+	w.in.Standing.Required = true
+	w.in.Quarantined = "bad"
+	want := []string{"e2e", "scan", "base-image", "provenance", "sign-off", "soak", "freeze", "no-root", "policy", "quarantine"}
+	if got := names(w.judge()); !slices.Equal(got, want) {
+		t.Errorf("checks %v", got)
 	}
 }
 

@@ -27,14 +27,16 @@ func ScanOf(p Policy, in Input) Findings {
 	e := newEvaluation(p, in)
 	signers := allGroups(p)
 	if g := p.Service.Gates.Scan; g != nil {
+		if len(g.Signers) == 0 {
+			return Findings{Problem: "the scan gate reads sources outside the registry only, and there is no signed scan to compare"}
+		}
 		signers = g.Signers
 	}
 	f, problem := e.ask(signers, func(t string) bool { return t == evidence.Vuln }, e.reader.subjects)
 	if problem != nil {
 		return Findings{Problem: problem.Reasons[0]}
 	}
-	scans, _ := e.readScans(&f)
-	return e.findingsOf(scans, f)
+	return e.findingsOf(e.readScans(&f), f)
 }
 
 // findingsOf puts the newest scans of all platforms together.

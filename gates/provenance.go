@@ -1,133 +1,191 @@
 package gates
 
 import (
-	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/package-url/packageurl-go"
-
-	"plimsoll/config/clean"
-	"plimsoll/gates/evidence"
+	"plimsoll/config"
 )
 
-// Base is one image that a build began from, as its provenance names it.
-type Base struct {
-	Reference string        // name:tag as in the Dockerfile
-	Resolved  digest.Digest // what it was at the time of the build, "" if not recorded
-	Pinned    bool          // named by digest in the Dockerfile
-	Platform  string        // os/arch that was taken of it, "" if not recorded
-}
-
-// String is name:tag@digest.
-func (b Base) String() string {
-	if b.Resolved == "" {
-		return b.Reference
+// provenance: for every platform, the newest provenance that the gate's signers
+// signed says that it was built from the named repository, from one of the
+// branches, by one of the builders.
+//
+// Provenance that BuildKit puts into the index does not count here, whoever
+// signed the index: whoever pushes an image writes it as they like, and a test
+// pipeline that signs its result for that index vouches for no builder.
+func (e *evaluation) provenance() Check {
+	gate := e.policy.Service.Gates.Provenance
+	builds, f, problem := e.signedBuilds(gate.Signers)
+	if problem != nil {
+		return *problem
 	}
-	return b.Reference + "@" + b.Resolved.String()
-}
-
-// compareBases orders images by name, then by platform.
-func compareBases(a, b Base) int {
-	return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.Platform, b.Platform))
-}
-
-// provenance is what the gates read of SLSA provenance.
-type provenance struct {
-	bases    []Base
-	buildKit bool // the builder is BuildKit, which lists every image that it took
-}
-
-// dependency is a material (v0.2) or a resolved dependency (v1).
-type dependency struct {
-	URI    string            `json:"uri"`
-	Digest map[string]string `json:"digest"`
-}
-
-// Build types of BuildKit (its docs/attestations/slsa-definitions.md, and before v1).
-const (
-	buildKitV1  = "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md"
-	buildKitV02 = "https://mobyproject.org/buildkit@v1"
-)
-
-// isProvenance tells whether the base-image gate reads a predicate type.
-func isProvenance(t string) bool { return t == evidence.SLSA1 || t == evidence.SLSA02 }
-
-// readProvenance reads SLSA provenance v1 or v0.2.
-func readProvenance(s evidence.Statement) (provenance, error) {
-	var p struct {
-		BuildType       string       `json:"buildType"` // v0.2
-		Materials       []dependency `json:"materials"`
-		BuildDefinition struct {
-			BuildType    string       `json:"buildType"` // v1
-			Dependencies []dependency `json:"resolvedDependencies"`
-		} `json:"buildDefinition"`
-	}
-	if err := json.Unmarshal(s.Predicate, &p); err != nil {
-		return provenance{}, fmt.Errorf("%w: no SLSA provenance: %w", evidence.ErrMalformed, err)
-	}
-	deps, buildType := p.BuildDefinition.Dependencies, p.BuildDefinition.BuildType
-	if s.PredicateType == evidence.SLSA02 {
-		deps, buildType = p.Materials, p.BuildType
-	}
-	out := provenance{buildKit: buildType == buildKitV1 || buildType == buildKitV02}
-	for _, d := range deps {
-		b, ok, err := d.base()
-		if err != nil {
-			return provenance{}, err
+	rulings := gone(Provenance, e.in)
+	for _, b := range builds {
+		wrong, silent := judgeOrigin(b.origin, *gate)
+		if len(wrong) == 0 && silent != "" {
+			f.reject(b.Item, fmt.Sprintf("%s, but the provenance %s; it says: %s", b.who, silent, b.origin.read()))
+			continue
 		}
-		if ok && !slices.Contains(out.bases, b) {
-			out.bases = append(out.bases, b)
+		for _, p := range e.originOf(b) {
+			rulings = append(rulings, e.judgeBuild(b, p, wrong))
 		}
 	}
-	slices.SortFunc(out.bases, compareBases)
-	if len(out.bases) == 0 && !out.buildKit {
-		return provenance{}, errNoBases
+	e.remember(Provenance, rulings)
+	decided, missing := e.decidePlatforms(newest(rulings), func(k string) string { return k }, "signed provenance")
+	c := settle(decided, f)
+	if c.Summary == "" {
+		c.Summary = baseSummary(c.Status, decided, missing)
 	}
-	return out, nil
+	if c.Status == Missing || c.Status == Stale {
+		c.Reasons = append(c.Reasons, e.produceProvenance())
+	}
+	return c
 }
 
-// errNoBases is provenance that does not say what the image is built on, such
-// as that of actions/attest-build-provenance.
-var errNoBases = errors.New("the provenance lists no image that the build began from; only a builder that sees the Dockerfile, such as BuildKit, can")
+// produceProvenance says how to get it, for a developer.
+func (e *evaluation) produceProvenance() string {
+	gate := e.policy.Service.Gates.Provenance
+	return fmt.Sprintf("ask %s to build it from %s and to attach signed SLSA provenance of %s: actions/attest-build-provenance with push-to-registry, or "+
+		"cosign attest --type https://slsa.dev/provenance/v1", list(gate.Signers, "or"), wantedSource(*gate), short(e.in.Candidate))
+}
 
-// frontends are images that run a Dockerfile (# syntax=) and end up in no image.
-var frontends = []string{"docker/dockerfile", "docker/dockerfile-upstream"}
+// wantedSource is what the gate asks for, for people.
+func wantedSource(gate config.ProvenanceGate) string {
+	text := "the repository"
+	if gate.Source != "" {
+		text = sourceRepository(gate.Source)
+	}
+	if len(gate.Branches) > 0 {
+		text += " (" + list(gate.Branches, "or") + ")"
+	}
+	return text
+}
 
-// base reads a dependency; ok is false if it is no image.
-func (d dependency) base() (b Base, ok bool, err error) {
-	if !strings.HasPrefix(d.URI, "pkg:docker/") && !strings.HasPrefix(d.URI, "pkg:oci/") {
-		return Base{}, false, nil
+// originOf is the platforms that the provenance says something about. What is
+// said of an index without naming a platform is said of all that it holds: its
+// digest covers every byte. BuildKit writes one for each platform.
+func (e *evaluation) originOf(b built) []Platform {
+	names := b.platformNames()
+	if len(names) == 0 && !b.buildKit && b.About(e.in.Candidate) && !aboutAnyPlatform(b.Statement, e.in) {
+		platforms, _ := wanted(e.policy, e.in)
+		return platforms
 	}
-	purl, err := packageurl.FromString(d.URI)
-	if err != nil {
-		return Base{}, false, fmt.Errorf("%w: package URL %q: %w", evidence.ErrMalformed, clean.Text(d.URI), err)
+	return e.builtFor(b.Statement, b.provenance)
+}
+
+// judgeBuild is what one provenance says about one platform; wrong is what of it is not as it must be.
+func (e *evaluation) judgeBuild(b built, p Platform, wrong []string) ruling {
+	name := platformName(p)
+	r := ruling{key: name, at: b.at, status: Pass, evidence: b.Manifest, id: b.id(), summary: b.origin.summary()}
+	said := fmt.Sprintf("%s: the provenance, %s, says: %s", name, b.who, b.origin.read())
+	why, old := stale(b.at, e.policy.Service.Gates.Provenance.MaxAge, e.in.Now)
+	switch {
+	case len(wrong) > 0:
+		r.bad, r.status, r.summary = true, Fail, "built elsewhere"
+		for _, w := range wrong {
+			r.reasons = append(r.reasons, name+": "+w)
+		}
+		r.reasons = append(r.reasons, said)
+	case old:
+		r.status, r.summary, r.reasons = Stale, "old", []string{said + "; but " + why}
+	default:
+		r.reasons = []string{said}
 	}
-	q := purl.Qualifiers.Map()
-	full := purl.Name
-	if purl.Namespace != "" {
-		full = purl.Namespace + "/" + purl.Name
-	}
-	if slices.Contains(frontends, full) || q["ref_type"] == "blob" {
-		return Base{}, false, nil
-	}
-	b = Base{Reference: clean.Text(full), Platform: clean.Text(q["platform"])}
-	if purl.Version != "" && !strings.HasPrefix(purl.Version, "sha256:") {
-		b.Reference += ":" + clean.Text(purl.Version)
-	}
-	pinned, perr := digest.Parse(q["digest"])
-	b.Pinned = perr == nil
-	if hex := d.Digest["sha256"]; hex != "" {
-		if resolved := digest.NewDigestFromEncoded(digest.SHA256, hex); resolved.Validate() == nil {
-			b.Resolved = resolved
+	return r
+}
+
+// judgeOrigin compares what provenance says with what the gate asks for: what
+// is wrong, and what it does not say.
+func judgeOrigin(o origin, gate config.ProvenanceGate) (wrong []string, silent string) {
+	var quiet []string
+	want := sourceRepository(gate.Source)
+	if gate.Source != "" {
+		claims, why := o.claims()
+		if why != "" {
+			quiet = append(quiet, why)
+		}
+		for _, c := range claims {
+			if c.repository != want {
+				wrong = append(wrong, fmt.Sprintf("it was built from %s, not from %s", c, want))
+			}
 		}
 	}
-	if b.Resolved == "" && b.Pinned {
-		b.Resolved = pinned
+	if len(gate.Branches) > 0 {
+		refs := o.refs(want)
+		for _, c := range refs {
+			if !onBranch(c.ref, gate.Branches) {
+				wrong = append(wrong, fmt.Sprintf("it was built from %s, not from branch %s", c, list(gate.Branches, "or")))
+			}
+		}
+		if len(refs) == 0 {
+			quiet = append(quiet, "does not say from which branch it was built")
+		}
 	}
-	return b, true, nil
+	switch fits := func(b string) bool { return builtBy(o.builder, b) }; {
+	case len(gate.Builders) == 0 || slices.ContainsFunc(gate.Builders, fits):
+	case o.builder == "":
+		quiet = append(quiet, "does not say who built it")
+	default:
+		wrong = append(wrong, fmt.Sprintf("it was built by %s, not by %s", o.builder, list(gate.Builders, "or")))
+	}
+	return wrong, strings.Join(quiet, ", and ")
+}
+
+// claims is what says where the build came from: what the builder was started
+// for; without it, the only repository among what it took.
+func (o origin) claims() (claims []claim, silent string) {
+	switch {
+	case len(o.sources) > 0:
+		return o.sources, ""
+	case len(o.deps) == 0:
+		return nil, "does not say from which repository it was built"
+	}
+	for _, c := range o.deps {
+		if c.repository != o.deps[0].repository {
+			return nil, "names several repositories, and not which of them was built"
+		}
+	}
+	return o.deps[:1], ""
+}
+
+// refs is everything that names a branch or tag of the repository; "" is any.
+func (o origin) refs(repository string) []claim {
+	var refs []claim
+	for _, c := range slices.Concat(o.sources, o.deps) {
+		if c.ref != "" && (repository == "" || c.repository == repository) {
+			refs = append(refs, c)
+		}
+	}
+	return refs
+}
+
+// onBranch tells whether a ref is one of the branches: by its name, or, with a
+// pattern that begins with refs/, in full, which tells a branch from a tag.
+func onBranch(ref string, branches []string) bool {
+	return slices.ContainsFunc(branches, func(pattern string) bool {
+		if strings.HasPrefix(pattern, "refs/") {
+			return like(pattern, ref)
+		}
+		return like(pattern, branchName(ref))
+	})
+}
+
+// builtBy tells whether a builder is the one of a pattern: exactly, or up to a closing "*".
+func builtBy(builder, pattern string) bool {
+	if head, ok := strings.CutSuffix(pattern, "*"); ok {
+		return builder != "" && strings.HasPrefix(builder, head)
+	}
+	return builder == pattern
+}
+
+// summary is the origin in a word or two.
+func (o origin) summary() string {
+	for _, c := range slices.Concat(o.sources, o.deps) {
+		if c.ref != "" {
+			return branchName(c.ref)
+		}
+	}
+	return "as asked"
 }

@@ -90,6 +90,20 @@ type question struct {
 	groups []config.Group
 	wants  func(predicateType string) bool
 	about  []digest.Digest
+	raw    bool // unsigned attachments may be meant for it
+}
+
+// names tells whether people who look at the gate of q want to hear of an item
+// that does not count: one that claims to be what q wants, or does not say what
+// it is. The claim is not verified: it decides what is shown, and nothing else.
+func (q question) names(item evidence.Item) bool {
+	switch {
+	case item.PredicateType != "":
+		return q.wants(item.PredicateType)
+	case item.Form == evidence.Other && item.ArtifactType != "":
+		return q.raw
+	}
+	return true
 }
 
 // found is what a reader has for a gate.
@@ -111,8 +125,11 @@ func (r *reader) gather(q question) found {
 		switch {
 		case errors.Is(err, evidence.ErrMalformed):
 			f.broken = append(f.broken, fmt.Sprintf("%s is signed by a key of this gate, but %v", label(o.item), err))
-		case err != nil:
+		case errors.Is(err, evidence.ErrUnreadable):
+			f.unreadable(o.item, err, q)
+		case err != nil && q.names(o.item):
 			f.reject(o.item, err.Error())
+		case err != nil:
 		default:
 			f.consider(v, q, r.now)
 		}
@@ -124,21 +141,28 @@ func (r *reader) gather(q question) found {
 func (f *found) unopened(o opened, q question) {
 	switch {
 	case errors.Is(o.err, evidence.ErrUnreadable):
-		// The hint only spares gates that it does not concern; nothing passes by it.
-		if o.item.PredicateType == "" || q.wants(o.item.PredicateType) {
-			f.broken = append(f.broken, fmt.Sprintf("%s %v", label(o.item), o.err))
-		}
+		f.unreadable(o.item, o.err, q)
 	case o.item.Form == evidence.BuildKit:
 		// Part of the image; the base-image gate reads it on its own terms.
-	default:
+	case q.names(o.item):
 		f.reject(o.item, o.err.Error())
+	}
+}
+
+// unreadable blocks: what could not be read or verified might be a "no". The
+// hint only spares gates that it does not concern; nothing passes by it.
+func (f *found) unreadable(item evidence.Item, err error, q question) {
+	if item.PredicateType == "" || q.wants(item.PredicateType) {
+		f.broken = append(f.broken, fmt.Sprintf("%s %v", label(item), err))
 	}
 }
 
 // consider takes a verified statement if it is what q asks for.
 func (f *found) consider(v evidence.Verified, q question, now time.Time) {
 	if !q.wants(v.Statement.PredicateType) {
-		f.reject(v.Item, fmt.Sprintf("another predicate: %s, signed by %s", clean.Text(v.Statement.PredicateType), v.Group))
+		if v.PredicateType != "" && q.wants(v.PredicateType) {
+			f.reject(v.Item, fmt.Sprintf("another predicate: %s, signed by %s", clean.Text(v.Statement.PredicateType), v.Group))
+		}
 		return
 	}
 	if !slices.ContainsFunc(q.about, v.About) {

@@ -8,20 +8,29 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"plimsoll/config/clean"
+	"plimsoll/gates/report"
 )
 
-// ruling is what one statement says about one key: a suite, a scanner on a
-// platform, a platform.
+// ruling is what one statement, or one answer of a source, says about one key:
+// a suite, a scanner on a platform, a platform.
 type ruling struct {
 	key      string
-	at       time.Time // signed; zero without one
+	at       time.Time // signed, or when the source's answer finished; zero without one
 	bad      bool
+	gone     bool   // remembered, and no longer to be seen
 	status   Status // of the gate, if this ruling decides
 	summary  string
 	reasons  []string
-	evidence digest.Digest // manifest, for people and records; "" for one that is gone
-	id       digest.Digest // names the statement for good
+	evidence digest.Digest // manifest, for people and records; "" for an answer and for one that is gone
+	id       digest.Digest // names the statement or the answer for good
+	tests    tests
+	findings []report.Finding
 }
+
+// tests is how many tests there were; all zero: not counted.
+type tests struct{ passed, ran int }
 
 // later orders rulings of one key by what decides: the later signed time; at
 // the same time the worse. Without a signed time a "no" is taken for the latest
@@ -87,33 +96,42 @@ func gone(gate string, in Input) []ruling {
 		if n.Gate != gate || n.Subject != in.Candidate || listed(n.Evidence, in) {
 			continue
 		}
-		why := fmt.Sprintf("evidence disappeared: %s was seen", short(n.Evidence))
-		if !n.At.IsZero() {
-			why += " (of " + moment(n.At) + ")"
-		}
-		why += ": " + n.Reason + ". It is no longer in the registry, and still counts until a later result replaces it"
 		rulings = append(rulings, ruling{
-			key: n.Key, at: n.At, bad: true, status: Error, summary: "evidence gone", reasons: []string{why}, id: n.Evidence,
+			key: n.Key, at: n.At, bad: true, gone: true, status: Error, summary: "evidence gone", reasons: []string{disappeared(n)}, id: n.Evidence,
 		})
 	}
 	return rulings
 }
 
-// listed tells whether the evidence is still in the registry.
+// disappeared says what was seen and no longer is.
+func disappeared(n Negative) string {
+	of := ""
+	if !n.At.IsZero() {
+		of = " (of " + moment(n.At) + ")"
+	}
+	if n.OfSource() {
+		return fmt.Sprintf("evidence disappeared: %s%s. The source no longer says so, and it still counts until a later result replaces it", clean.Text(n.Reason), of)
+	}
+	return fmt.Sprintf("evidence disappeared: %s was seen%s: %s. It is no longer in the registry, and still counts until a later result replaces it",
+		short(n.Evidence), of, clean.Text(n.Reason))
+}
+
+// listed tells whether the evidence is still in the registry, or the source
+// still answers so.
 func listed(id digest.Digest, in Input) bool {
 	for _, item := range in.Evidence {
 		if item.Manifest == id || item.Layer == id {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(in.Answers, func(a Answer) bool { return a.id() == id })
 }
 
 // negatives are those rulings that have to be remembered.
 func negatives(gate string, in Input, rulings []ruling) []Negative {
 	var out []Negative
 	for _, r := range rulings {
-		if !r.bad || r.evidence == "" {
+		if !r.bad || r.gone || r.id == "" {
 			continue
 		}
 		n := Negative{Gate: gate, Subject: in.Candidate, Evidence: r.id, Key: r.key, At: r.at}

@@ -53,11 +53,18 @@ func (e *evaluation) signOff() Check {
 	}
 	f, problem := e.ask(gate.Signers, func(t string) bool { return t == evidence.SignOff }, []digest.Digest{e.in.Candidate})
 	if problem != nil {
+		e.standing = "a sign-off that cannot be read may be a rejection"
 		return *problem
 	}
 	people := e.decisions(&f)
 	e.rememberNo(people)
 	t := e.tally(people)
+	switch {
+	case len(t.rejected)+len(t.gone) > 0:
+		e.standing = "a rejection stands, and only who rejected can take it back"
+	case len(f.broken) > 0:
+		e.standing = "a sign-off that cannot be read may be a rejection"
+	}
 	if len(f.broken) > 0 {
 		return failed(Error, "error", append(f.broken, t.reasons...)...)
 	}

@@ -49,9 +49,10 @@ func (x exception) good() bool { return x.status == "not_affected" || x.status =
 
 // exceptions is what the scan gate's signers say about vulnerabilities.
 type exceptions struct {
-	now  time.Time
-	all  []exception
-	used []Negative // "affected" that took an excuse away, to be remembered
+	now      time.Time
+	all      []exception
+	used     []Negative // "affected" that took an excuse away, to be remembered
+	rejected []string   // OpenVEX documents that do not count, each with the reason
 }
 
 // add reads an OpenVEX document.
