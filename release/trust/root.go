@@ -27,9 +27,9 @@ const (
 // kept is the trusted root as it was fetched last, in one file of the state
 // directory, which belongs to the person alone, as the store beside it.
 type kept struct {
-	Fetched time.Time       `json:"fetched"`
-	Expires time.Time       `json:"expires"` // the first of TUF's metadata to expire
-	Root    json.RawMessage `json:"root"`    // trusted_root.json
+	Fetched time.Time `json:"fetched"`
+	Expires time.Time `json:"expires"` // the first of TUF's metadata to expire
+	Root    []byte    `json:"root"`    // trusted_root.json, byte for byte
 }
 
 // repository is a TUF repository and where what it gave is kept.
