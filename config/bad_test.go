@@ -28,6 +28,8 @@ func badTeam(t *testing.T) string {
 		t.Fatal(err)
 	}
 	put(t, dir, "keys/p521.pub", encode(t, k.Public()))
+	put(t, dir, "other.json", []byte(`{"services": []}`))
+	put(t, dir, "large.json", append([]byte(trustedRoot), make([]byte, 1<<20)...))
 	return dir
 }
 

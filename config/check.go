@@ -63,7 +63,10 @@ func (c *checker) wrongKind(n *node, s *shape, path string) {
 	case s.kind == aBoolean && n.kind == aText:
 		hint = "write true or false, without quotes"
 	case s.format != nil && s.format.span && n.kind == aInteger:
-		hint = fmt.Sprintf("add a unit, for example %sh or %sd", n.text, n.text)
+		hint = "add a unit: " + s.format.hint
+		if s.format == duration {
+			hint = fmt.Sprintf("add a unit, for example %sh or %sd", n.text, n.text)
+		}
 	case s.hasKind(aText) && n.kind != aMapping && n.kind != aList:
 		hint = fmt.Sprintf("put it in quotes: '%s'; %s", n.text, hint)
 	case s.kind == aList && n.kind == aText:
@@ -109,7 +112,7 @@ func (c *checker) checkFormat(at place, f *format, value, path string) {
 		c.report(at, hint, "%s %s", path, wrong)
 		return
 	}
-	c.report(at, hint, "%s: %q %s", path, value, wrong)
+	c.report(at, hint, "%s: %q %s", path, mask(value), wrong)
 }
 
 func (c *checker) checkList(n *node, s *shape, path string) {
@@ -142,6 +145,9 @@ func (c *checker) unknownKey(e entry, s *shape, path string) {
 	hint := didYouMean(e.name, s.names())
 	if lower := strings.ToLower(e.name); strings.HasPrefix(lower, "pass") || lower == "token" || lower == "secret" {
 		hint = "no secret belongs in this file: put it in an environment variable and name that, {username: …, password-env: NAME}"
+		if _, ok := s.find("token-env"); ok {
+			hint = "no secret belongs in this file: put it in an environment variable and name that, token-env: NAME"
+		}
 	}
 	if c.foreign != nil {
 		if _, ok := c.foreign.find(e.name); ok || path != "" {

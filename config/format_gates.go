@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	imagePattern = &format{what: "a pattern for repositories", more: func(s string) (string, string) {
+	imagePattern = &format{what: "a pattern for repositories", pattern: `^[^/]+/.+$`, problem: "names no registry host", more: func(s string) (string, string) {
 		const hint = "write host/path, where * stands for anything but a slash and /** at the end for everything below, for example docker.io/library/*"
 		host, _, ok := strings.Cut(s, "/")
 		switch {
@@ -29,7 +29,7 @@ var (
 		}
 		return globMistakes(s, hint)
 	}}
-	builderID = &format{what: "the id of a builder", more: func(s string) (string, string) {
+	builderID = &format{what: "the id of a builder", pattern: `^[^*]+\*?$`, problem: "is no builder", more: func(s string) (string, string) {
 		switch i := strings.Index(s, "*"); {
 		case s == "*":
 			return "fits every builder", "leave the key out, or name the builder"
@@ -48,7 +48,10 @@ var (
 		}
 		return "", ""
 	}}
-	cronTime = &format{what: "five fields of a cron expression: minute, hour, day of the month, month, day of the week", more: cronMistakes}
+	cronTime = &format{
+		what:    "five fields of a cron expression: minute, hour, day of the month, month, day of the week",
+		pattern: `^\s*[^\s@=]+(?:\s+[^\s@=]+){4}\s*$`, problem: "is no cron expression", hint: cronHint, more: cronMistakes,
+	}
 	zoneName = &format{what: "a time zone such as Europe/Berlin", more: func(s string) (string, string) {
 		if _, err := time.LoadLocation(s); err != nil || s == "Local" {
 			return "is no time zone", "write a name of the IANA database (https://www.iana.org/time-zones), for example Europe/Berlin or UTC"
@@ -68,28 +71,29 @@ func globMistakes(s, hint string) (string, string) {
 	return "", ""
 }
 
+const cronHint = "write minute, hour, day of the month, month and day of the week, for example '0 17 * * FRI' for Fridays at 17:00; Sunday is 0 or SUN"
+
 // cronMistakes says what is wrong with a cron expression. The library also takes
 // words such as @daily and a zone in front; here there is one way to write each.
 func cronMistakes(s string) (string, string) {
-	const hint = "write minute, hour, day of the month, month and day of the week, for example '0 17 * * FRI' for Fridays at 17:00; Sunday is 0 or SUN"
 	fields := strings.Fields(s)
 	switch {
 	case strings.HasPrefix(s, "@"):
-		return "is a word, not five fields", hint
+		return "is a word, not five fields", cronHint
 	case strings.Contains(s, "="):
 		return "holds a time zone", "write the zone beside it, for example zone: Europe/Berlin"
 	case len(fields) != 5:
-		return "has not five fields", hint
+		return "has not five fields", cronHint
 	case slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(strings.Split(f, ","), "") }):
-		return "has an empty item between commas", hint
+		return "has an empty item between commas", cronHint
 	}
 	schedule, err := cron.ParseStandard(s)
 	if err != nil {
-		return "is no cron expression: " + err.Error(), hint
+		return "is no cron expression: " + err.Error(), cronHint
 	}
 	// The library looks five years ahead; every date that there is comes up in that time.
 	if schedule.Next(time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return "names a day that never comes", hint
+		return "names a day that never comes", cronHint
 	}
 	return "", ""
 }

@@ -11,10 +11,10 @@ func optionalSigners(who, def string) key {
 	return key{name: "signers", doc: "The signer groups whose " + who + " count.", def: def, example: "[ci]", value: listOf(text(identifier), 1)}
 }
 
-func sourcesOf(what string) key {
+func sourcesOf(what, example string) key {
 	return key{
 		name: "sources", doc: "Where else " + what + " may come from: names of `sources`. A failure counts from wherever it comes.",
-		def: "`signers` alone", example: "[e2e-runs]", value: listOf(text(identifier), 1),
+		def: "`signers` alone", example: example, value: listOf(text(identifier), 1),
 	}
 }
 
@@ -28,7 +28,7 @@ func orOff(gate *shape) *shape { return anyOf(words("off"), gate) }
 func gatesShape() *shape {
 	return mapOf("gates",
 		key{name: "e2e", doc: "Asks for passed end-to-end tests: signed results, answers of sources, or both.", example: "{signers: [ci], max-age: 72h, suites: [smoke, api]}", value: orOff(mapOf("",
-			optionalSigners("test results", "`sources` alone"), sourcesOf("test results"), maxAge("a result"),
+			optionalSigners("test results", "`sources` alone"), sourcesOf("test results", "[e2e-runs]"), maxAge("a result"),
 			key{name: "suites", doc: "Every one of these must have passed.", def: "at least one suite", example: "[smoke, api]", value: listOf(text(anyText), 1)}).with("signers", "sources"))},
 		key{name: "scan", doc: "Asks for a vulnerability scan: signed, from a source, or both.", example: "{signers: [scanner], max-severity: medium, max-age: 24h}", value: orOff(scanShape())},
 		key{name: "base-image", doc: "Asks for provenance that names the base images.", example: "{signers: [ci], pinned: required}", value: orOff(baseImageShape())},
@@ -45,7 +45,7 @@ func gatesShape() *shape {
 
 func scanShape() *shape {
 	return mapOf("",
-		optionalSigners("scans", "`sources` alone"), sourcesOf("scans"),
+		optionalSigners("scans", "`sources` alone"), sourcesOf("scans", "[harbor]"),
 		key{
 			name: "vex", doc: "The signer groups whose OpenVEX statements count: what they call not affected or fixed passes.", def: "the groups of `signers`",
 			example: "[security]", value: listOf(text(identifier), 1),

@@ -142,7 +142,7 @@ func window(line string, column int) (string, int) {
 // secretValue finds what somebody may have written into the file although
 // secrets do not belong there; excerpts must not show it.
 var secretValue = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)([\w-]*(?:password|passwd|password-env|secret|token|credential)["']?\s*:\s+)("[^"]*"?|'[^']*'?|[^\s,}{\[\]]+)|(://[^/\s:@]*:)([^/\s@]+)@`)
+	return regexp.MustCompile(`(?i)([\w-]*(?:password|passwd|password-env|token-env|secret|token|credential)["']?\s*:\s+)("[^"]*"?|'[^']*'?|[^\s,}{\[\]]+)|(://(?:[^/\s:@]*:)?)([^/\s@]+)@`)
 })
 
 // mask replaces the secrets of a line.

@@ -113,6 +113,13 @@ func (g schemaWriter) mapping(s *shape) object {
 	if s.some {
 		o["minProperties"] = 1
 	}
+	if len(s.least) > 0 {
+		one := make([]object, 0, len(s.least))
+		for _, name := range s.least {
+			one = append(one, object{"required": []string{name}})
+		}
+		o["anyOf"] = one
+	}
 	if len(s.choices) > 0 {
 		choices := make([]object, 0, len(s.choices))
 		for _, c := range s.choices {

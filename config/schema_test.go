@@ -74,6 +74,22 @@ func TestSchemaRefusesWhatItsTableRefuses(t *testing.T) {
 		"quorum-out-of-reach": "between keys", "reserved-channel": "code", "retention-short": "code", "sign-off-without-people": "between keys",
 		"staging-is-prod": "between keys", "tab": "YAML", "template-loop": "code", "template-syntax": "code", "two-documents": "YAML",
 		"two-ledgers": "between keys", "two-tenants": "between keys", "unknown-group": "between keys", "yaml-tag": "YAML", "merge-of-text": "YAML",
+		"base-image-stars": "code", "bigger-always": "between keys", "bigger-nothing": "between keys", "cron-comma": "code", "cron-never": "code",
+		"cron-sunday-seven": "code", "custom-cut-off": "code", "custom-double-quoted": "code", "custom-escaped": "code", "custom-folded": "code",
+		"custom-literal": "code", "custom-named-quarantine": "between keys", "custom-no-cel": "code", "custom-not-bool": "code",
+		"custom-single-quoted": "code", "custom-unknown-field": "code", "freeze-for-seconds": "code", "freeze-for-too-long": "code",
+		"kms-aws-alias": "code", "kms-elsewhere": "code", "kms-shared": "between keys", "kms-vault-name": "code", "override-by-a-machine": "between keys",
+		"override-by-unknown": "between keys", "override-of-all-custom": "between keys", "override-of-anothers-gate": "between keys",
+		"override-of-nothing": "between keys", "override-of-policy": "between keys", "override-of-quarantine": "between keys",
+		"pattern-fits-all": "code", "pattern-fits-github": "code", "pattern-open": "code", "pattern-quotes-the-end": "code",
+		"provenance-branch-glob": "code", "provenance-branch-ref": "code", "provenance-source": "code", "root-missing": "files",
+		"root-not-json": "files", "root-of-something": "files", "root-of-tuf": "files", "root-too-large": "files", "source-api-plain": "code",
+		"source-ca": "files", "source-header-alone": "between keys", "source-keep": "code", "source-organization": "code", "source-path": "code",
+		"source-states": "between keys", "source-template": "code", "source-timeout": "code", "source-total-alone": "between keys",
+		"source-two-tokens": "between keys", "source-url-loopback": "between keys", "source-url-not-plain": "between keys",
+		"source-url-open-host": "code", "source-url-password": "code", "source-url-plain": "between keys", "source-without-sources": "between keys",
+		"tuf-plain": "code", "tuf-root-is-a-trusted-root": "files", "tuf-without-root": "between keys", "unknown-provenance-group": "between keys",
+		"unknown-soak-group": "between keys", "unknown-source": "between keys", "unknown-vex-group": "between keys", "zone-local": "code", "zone-unknown": "code",
 	}
 	schema := compile(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")
