@@ -76,6 +76,20 @@ func (p Policy) WithRoot(raw []byte, problem string) Policy {
 	return p
 }
 
+// Unknown are the keys of the groups that the service names whose bytes are not
+// known here. Where they are, the policy has another digest.
+func (p Policy) Unknown() []config.Key {
+	var unknown []config.Key
+	for _, name := range p.named() {
+		for _, m := range p.Trust[name].Members() {
+			if m.Key.Public == nil && m.Key.SPKI == nil {
+				unknown = append(unknown, m.Key)
+			}
+		}
+	}
+	return unknown
+}
+
 // Asked are the signer groups that a gate takes evidence from, none for a gate
 // that takes none or that the policy does not have.
 func (p Policy) Asked(gate string) []config.Group {

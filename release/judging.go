@@ -30,7 +30,12 @@ type world struct {
 	imageErr error         // it could not be described: every change may be a bigger one
 	chain    ledger.Chain
 	chainErr error
+	standing gates.Standing // of the policy
 	promoter string
+	// overrides are the gates that the promoter asks to go past.
+	overrides []gates.Override
+	watched   watched  // what staging runs
+	patience  patience // how old the answers of sources may be
 }
 
 // judged is the answer about one candidate.
@@ -46,6 +51,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline,
 	in := gates.Input{
 		Now: w.now, Service: w.Name, Candidate: n.Digest, Platforms: o.Children, Prod: w.prod,
 		Evidence: f.items, Listing: f.err, QuarantineErr: w.chainErr, Promoter: w.promoter,
+		Standing: w.standing, Overrides: w.overrides, Staged: w.watched.of(n.Digest),
 	}
 	known, err := d.Store.Negatives(n.Digest)
 	if err != nil {
@@ -64,6 +70,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline,
 	out.added = addedBytes(w.image, image)
 	out.bigger, in.BiggerErr = d.biggerThan(w, image, f.items)
 	in.Bigger = out.bigger
+	in.Answers = d.answers(ctx, w, image, o, f.items)
 	out.verdict = gates.Evaluate(w.policy, in)
 	if f.err == nil {
 		out.gone = vanished(known, f.items)
@@ -114,7 +121,7 @@ func vanished(known []store.Negative, items []evidence.Item) []string {
 	}
 	var gone []string
 	for _, n := range known {
-		if !there[n.Evidence] {
+		if !there[n.Evidence] && !gates.Negative(n).OfSource() { // a source's answer was never there
 			gone = append(gone, fmt.Sprintf("%s: %s (evidence %s) was seen and is no longer in the registry; it still counts",
 				n.Gate, n.Reason, shortOr(n.Evidence)))
 		}
@@ -186,6 +193,8 @@ func (d *Desk) world(ctx context.Context, p place) (world, error) {
 	}
 	w.prod = w.root.Digest
 	w.chain, w.chainErr = d.chain(ctx, p)
+	w.standing = d.standing(p, w.chain, w.chainErr)
+	w.watched = d.watch(ctx, p)
 	d.describeProd(ctx, &w, nil)
 	return w, nil
 }
@@ -236,6 +245,7 @@ func (d *Desk) Gates(ctx context.Context, service string, dg digest.Digest) (Ver
 	if err != nil {
 		return Verdict{}, err
 	}
+	_ = d.sources.Flush() // what is not kept is asked again
 	v := Verdict{
 		Service: service, Digest: dg, Verdict: j.verdict.State, Checks: j.verdict.Checks,
 		Policy: p.policy.Digest(), Bigger: j.bigger, Prod: pointer(w.prod), Warnings: j.gone,

@@ -35,7 +35,7 @@ func (d *Desk) List(ctx context.Context, service string) (ServiceView, error) {
 	if err != nil {
 		return ServiceView{Service: service, Candidates: []Candidate{}, At: d.Now()}.failed(err), err
 	}
-	l := &listing{desk: d, world: world{place: p, now: d.Now()}, memory: d.remember(p)}
+	l := &listing{desk: d, world: world{place: p, now: d.Now(), patience: asKept}, memory: d.remember(p)}
 	l.read(ctx)
 	view := l.view(ctx)
 	if err := context.Cause(ctx); err != nil {
@@ -80,6 +80,11 @@ func (l *listing) read(ctx context.Context) {
 	})
 	group.Go(func() error {
 		l.chain, l.chainErr = l.desk.chain(ctx, l.place)
+		l.standing = l.desk.standing(l.place, l.chain, l.chainErr)
+		return nil
+	})
+	group.Go(func() error {
+		l.watched = l.desk.watch(ctx, l.place)
 		return nil
 	})
 	_ = group.Wait() // each has its own error
@@ -195,7 +200,7 @@ func (l *listing) keep(v ServiceView) error {
 	if l.memory.changed {
 		errs = append(errs, d.Store.PutSnapshot(memoryKind, l.memoryKey(), l.memory))
 	}
-	errs = append(errs, d.rememberNegatives(l.found))
+	errs = append(errs, d.rememberNegatives(l.found), d.sources.Flush())
 	if l.err == nil {
 		errs = append(errs, d.Store.PutSnapshot(viewKind, l.Name, v))
 	}

@@ -88,7 +88,7 @@ var _ operation.Judge = judge{}
 
 // Judge reads the evidence of a candidate again and decides.
 func (j judge) Judge(ctx context.Context, q operation.Question) (operation.Judgement, error) {
-	p, sub, got, err := j.ask(ctx, q)
+	p, sub, got, err := j.ask(ctx, q, afresh)
 	if err != nil {
 		return operation.Judgement{}, err
 	}
@@ -99,12 +99,13 @@ func (j judge) Judge(ctx context.Context, q operation.Question) (operation.Judge
 	if err := j.desk.rememberNegatives(got.verdict.Negatives); err != nil {
 		return operation.Judgement{}, fmt.Errorf("remember what was seen of %s: %w", p.staging.At(q.Digest), err)
 	}
-	return operation.Judgement{Verdict: got.verdict.State, Checks: got.verdict.Checks, Policy: p.policy.Digest(), Tags: names}, nil
+	return operation.Judgement{Verdict: got.verdict.State, Checks: got.verdict.Checks, Policy: p.policy.Digest(), Document: p.policy.Document(), Tags: names}, nil
 }
 
-// Objections reads once more what can only say no.
+// Objections reads once more what can only say no. Sources that answered within
+// the last moments are not asked again; what they say now is remembered as well.
 func (j judge) Objections(ctx context.Context, q operation.Question) ([]string, error) {
-	_, _, got, err := j.ask(ctx, q)
+	_, _, got, err := j.ask(ctx, q, lately)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func objection(c gates.Check) string {
 }
 
 // ask judges the candidate of a question against the prod digest that it names.
-func (j judge) ask(ctx context.Context, q operation.Question) (place, subject, judged, error) {
+func (j judge) ask(ctx context.Context, q operation.Question, how patience) (place, subject, judged, error) {
 	p, err := j.desk.place(q.Service.Name)
 	if err != nil {
 		return place{}, subject{}, judged{}, err
@@ -151,7 +152,7 @@ func (j judge) ask(ctx context.Context, q operation.Question) (place, subject, j
 		// against anything else than what it asked about would mislead it.
 		w.prod, w.image, w.imageErr = q.Prod, nil, fmt.Errorf("%s no longer points at %s", p.channel(), orNone(q.Prod))
 	}
-	w.promoter = q.Promoter
+	w.promoter, w.overrides, w.patience = q.Promoter, q.Overrides, how
 	sub, got, err := j.desk.fresh(ctx, w, q.Digest)
 	return p, sub, got, err
 }

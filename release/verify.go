@@ -31,12 +31,16 @@ type Verification struct {
 	At              *time.Time     `json:"at"`
 	From            string         `json:"from"` // the staging repository
 	Record          *digest.Digest `json:"record"`
-	Checks          []gates.Check  `json:"checks"` // of the record, each with its evidence read and verified again
-	Overrides       []string       `json:"overrides,omitempty"`
-	RolledBackSince bool           `json:"rolledBackSince"` // the channel was moved away from it by a rollback
-	InProd          bool           `json:"inProd"`          // a channel points at it now
-	Quarantined     string         `json:"quarantined"`     // the reason; "" if it is not
-	Policy          string         `json:"policy"`
+	Checks          []gates.Check  `json:"checks"`              // of the record, each with its evidence read and verified again
+	Overrides       []string       `json:"overrides,omitempty"` // gates that By went past, with Reason
+	Reason          string         `json:"reason"`              // of the record
+	RolledBackSince bool           `json:"rolledBackSince"`     // the channel was moved away from it by a rollback
+	InProd          bool           `json:"inProd"`              // a channel points at it now
+	Quarantined     string         `json:"quarantined"`         // the reason; "" if it is not
+	Policy          string         `json:"policy"`              // digest of the policy that the record names
+	PolicyFound     bool           `json:"policyFound"`         // it is in the ledger: the evidence was verified under it
+	PolicySigned    bool           `json:"policySigned"`        // one of its owners signed it
+	PolicyBy        string         `json:"policySignedBy,omitempty"`
 	Problems        []string       `json:"problems"` // why Promoted is false, or what else is wrong
 }
 
@@ -135,7 +139,8 @@ func (d *Desk) verify(ctx context.Context, p place, dg digest.Digest) (Verificat
 		return v, nil
 	}
 	v.describe(p, chain, *r)
-	return v, d.recheck(ctx, p, &v, shelf, n, o, *r)
+	rules := d.judgedBy(p, chain, &v, *r)
+	return v, d.recheck(ctx, recheck{place: p, rules: rules, shelf: shelf, image: n, outline: o, record: *r}, &v)
 }
 
 // describe fills in what the record says.
@@ -143,7 +148,8 @@ func (v *Verification) describe(p place, chain ledger.Chain, r ledger.Record) {
 	at := r.At()
 	v.Promoted, v.By, v.At, v.Record = true, clean.Text(r.Predicate.Actor.ID), &at, &r.Digest
 	v.Action, v.From = clean.Text(r.Predicate.Action), clean.Text(r.Predicate.From.URI)
-	v.Overrides, v.Policy = r.Predicate.Overrides, string(r.Predicate.Policy.Digest)
+	v.Policy, v.Reason = string(r.Predicate.Policy.Digest), clean.Text(r.Predicate.Reason)
+	v.Overrides = cleanTags(r.Predicate.Overrides)
 	if problem := problemOf(chain, r); problem != "" {
 		v.Problems = append(v.Problems, "its record: "+problem)
 	}
@@ -160,22 +166,78 @@ func (v *Verification) describe(p place, chain ledger.Chain, r ledger.Record) {
 	}
 }
 
-// recheck reads the evidence that the record names, in prod, and verifies it again.
-func (d *Desk) recheck(ctx context.Context, p place, v *Verification, s *shelf, n named, o outline, r ledger.Record) error {
-	tags, err := d.read().Tags(ctx, p.prod)
+// judgedBy is the policy that a record names, as the ledger has it, and whether
+// its owners signed it. Once owners sign policies, a promotion under another one is none.
+// Where the policy is not known, the evidence is verified with the keys of the present one.
+func (d *Desk) judgedBy(p place, chain ledger.Chain, v *Verification, r ledger.Record) gates.Policy {
+	rules := d.written(p, chain, v)
+	signed, err := d.approvals(p, chain)
+	if a := signed.Approved(digest.Digest(v.Policy)); a != nil {
+		v.PolicySigned, v.PolicyBy = true, clean.Text(a.By)
+		return rules
+	}
+	began := signed.Began()
+	switch {
+	case r.Predicate.Action != operation.ActionPromote:
+		return rules // nothing was judged
+	case err != nil:
+		v.Problems = append(v.Problems, "it cannot be told whether the owners of the policy signed it: "+clean.Text(err.Error()))
+	case !began.IsZero() && !r.Predicate.StartedOn.Before(began):
+		v.Problems = append(v.Problems, "no owner of the policy signed the one that it was promoted under")
+	default:
+		return rules
+	}
+	v.Promoted = false
+	return rules
+}
+
+// written finds the policy of a record in the ledger, else here.
+func (d *Desk) written(p place, chain ledger.Chain, v *Verification) gates.Policy {
+	document := chain.Document(digest.Digest(v.Policy))
+	if document == nil && v.Policy == p.policy.Digest() {
+		v.PolicyFound = true
+		return p.policy
+	}
+	if document == nil {
+		v.Problems = append(v.Problems, "the policy that it was promoted under is not in the ledger; its evidence was verified with the keys of the present one")
+		return p.policy
+	}
+	rules, err := gates.ParseDocument(document)
+	if err != nil {
+		v.Problems = append(v.Problems, "the policy that it was promoted under cannot be read; its evidence was verified with the keys of the present one: "+clean.Text(err.Error()))
+		return p.policy
+	}
+	v.PolicyFound = true
+	return d.rooted(rules)
+}
+
+// recheck is what a record is compared with.
+type recheck struct {
+	place
+	outline
+	rules  gates.Policy // that the record names
+	shelf  *shelf
+	image  named
+	record ledger.Record
+}
+
+// recheck reads the evidence that the record names, in prod, and verifies it
+// again, each piece with the keys that its gate asked for.
+func (d *Desk) recheck(ctx context.Context, q recheck, v *Verification) error {
+	tags, err := d.read().Tags(ctx, q.prod)
 	if err != nil {
 		return err
 	}
-	f := gathering{desk: d, repo: p.prod, shelf: s, tags: tags}.gather(ctx, n.Digest, o)
+	f := gathering{desk: d, repo: q.prod, shelf: q.shelf, tags: tags}.gather(ctx, q.image.Digest, q.outline)
 	defer f.release()
 	if f.err != nil {
 		return f.err
 	}
-	for _, g := range r.Predicate.Gates {
+	for _, g := range q.record.Predicate.Gates {
 		c := gates.Check{Gate: clean.Text(g.Gate), Status: gates.Status(clean.Text(g.Status)), Reasons: []string{}, Evidence: []digest.Digest{}}
 		for _, e := range g.Evidence {
 			c.Evidence = append(c.Evidence, e.Digest)
-			if why := d.standing(p, f.items, e.Digest, n.Digest, o); why != "" {
+			if why := d.doubt(q, f.items, g.Gate, e.Digest); why != "" {
 				c.Reasons = append(c.Reasons, why)
 			}
 		}
@@ -190,18 +252,22 @@ func (d *Desk) recheck(ctx context.Context, p place, v *Verification, s *shelf, 
 	return nil
 }
 
-// standing says what is wrong with one piece of evidence now, "" if nothing is.
-func (d *Desk) standing(p place, items []evidence.Item, manifest, dg digest.Digest, o outline) string {
+// doubt says what is wrong with one piece of evidence now, "" if nothing is.
+func (d *Desk) doubt(q recheck, items []evidence.Item, gate string, manifest digest.Digest) string {
 	why := fmt.Sprintf("the evidence %s is not in prod", shortOr(manifest))
+	groups := q.rules.Asked(gate)
+	if len(groups) == 0 {
+		groups = gates.Groups(q.rules)
+	}
 	for _, item := range items {
 		if item.Manifest != manifest && item.Layer != manifest { // of an .att tag, the record names the layer
 			continue
 		}
-		why = fmt.Sprintf("the evidence %s verifies with no key of trust", shortOr(manifest))
+		why = fmt.Sprintf("the evidence %s verifies with no key of that gate", shortOr(manifest))
 		if item.Problem != "" {
 			why = fmt.Sprintf("the evidence %s: %s", shortOr(manifest), item.Problem)
 		}
-		if gates.Trusted(item, gates.Groups(p.policy), d.Now(), o.digests(dg)...) {
+		if gates.Trusted(item, groups, d.Now(), q.digests(q.image.Digest)...) {
 			return ""
 		}
 	}

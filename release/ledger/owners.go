@@ -16,6 +16,9 @@ import (
 	"plimsoll/gates/evidence"
 )
 
+// ErrFork is in the chain of the error about two policies of which neither follows the other.
+var ErrFork = errors.New("two owners signed at once")
+
 // Approval is a policy that one of its owners signed.
 type Approval struct {
 	Statement digest.Digest   `json:"statement"` // manifest of the statement
@@ -58,8 +61,22 @@ type Signed struct {
 	// each of several owners who signed at once.
 	Tips []digest.Digest
 	All  []Approval // every approval that led to Newest, or says the same
+	// Moved is true if Newest is not what the machine knew.
+	Moved bool
 	// Problems are for people: approvals that do not follow, entries taken away.
 	Problems []string
+}
+
+// Owners are those who may sign what comes next, one group for each tip that
+// names owners; a signer has to be in all of them. None: nobody owns the policy.
+func (s Signed) Owners() []config.Group {
+	var groups []config.Group
+	for _, a := range s.All {
+		if slices.Contains(s.Tips, a.Statement) && a.Owned() {
+			groups = append(groups, a.rules.Trust[config.PolicyOwners])
+		}
+	}
+	return groups
 }
 
 // Approved finds the approval of a policy, nil if no owner signed it.
@@ -114,9 +131,10 @@ func (c Chain) Signed(q Asking) (Signed, error) {
 		out.Tips = append(out.Tips, tip.Statement)
 	}
 	out.Newest = &tips[len(tips)-1]
+	out.Moved = q.Known == nil || q.Known.Statement != out.Newest.Statement
 	for _, tip := range tips {
 		if tip.Policy != out.Newest.Policy {
-			return out, fault.New(fault.Gate, "an owner under both of them looks at them and signs again: plimsoll policy sign", nil,
+			return out, fault.New(fault.Gate, "an owner under both of them looks at them and signs again: plimsoll policy sign", ErrFork,
 				"two policies follow the same one: %s, signed by %s, and %s, signed by %s", tip.Policy, who(tip), out.Newest.Policy, who(*out.Newest))
 		}
 	}

@@ -83,7 +83,7 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 		To:       evidence.Place{URI: s.prod.String(), Digest: s.Target, Tags: s.outcome().Tags},
 		Previous: evidence.Pointer{Digest: s.Previous}, Policy: evidence.Pointer{Digest: s.policy()},
 		Actor: evidence.Identity{ID: s.actor()}, Reason: s.Request.Reason, Gates: []evidence.PassedGate{},
-		Overrides: []string{}, Quarantines: []evidence.Pointer{}, StartedOn: s.op.Started,
+		Overrides: append([]string{}, s.overridden()...), Quarantines: []evidence.Pointer{}, StartedOn: s.op.Started,
 		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: s.op.ID,
 	}
 	// A store that cannot tell its head is audit verify's business.

@@ -55,6 +55,7 @@ func (s *state) unchanged() Outcome {
 
 // closeAs writes the last line.
 func (s *state) closeAs(state store.OperationState, problem string) error {
+	s.Judgement.Document, s.Policy = nil, nil // nothing is resumed any more, and journals are kept for long
 	s.op.State, s.op.Ended, s.op.Problem = state, s.r.now().UTC(), clean.Text(clean.Redact(problem))
 	return s.save()
 }

@@ -24,7 +24,8 @@
 //	promote.go     the steps of a promotion; look.go, judged.go: those that only read
 //	copy.go        image and evidence to prod, and reading them back
 //	choose.go      which referrers travel; trusted.go: who signed them
-//	sign.go        release tag, verification summary, record
+//	override.go    going past a gate, with a reason
+//	sign.go        release tag, verification summary; policy.go: the policy that judged
 //	move.go        the one write that changes prod
 //	finish.go      delivery, completion, audit chain
 //	rollback.go    the steps of a rollback; target.go: where to

@@ -79,6 +79,7 @@ type AuditData struct {
 	Seconds   float64        `json:"seconds"`
 	Tags      []string       `json:"tags"`
 	Delivery  string         `json:"delivery,omitempty"`
+	Overrides []string       `json:"overrides,omitempty"`
 }
 
 // audited looks, after a crash, whether the chain has the operation.
@@ -102,7 +103,7 @@ func audit(_ context.Context, s *state) error {
 	o := s.outcome()
 	data := AuditData{
 		Operation: s.op.ID, Digest: o.Digest, Previous: o.Previous, Record: o.Record,
-		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery,
+		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery, Overrides: o.Overrides,
 	}
 	if _, err := s.r.Journal.Audit(s.op.Action, s.service.Name, s.actor(), data); err != nil {
 		return fmt.Errorf("note the %s in the audit chain: %w", s.op.Action, err)

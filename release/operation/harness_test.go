@@ -261,7 +261,8 @@ func newWorld(t *testing.T, settings ...setting) *world {
 		Name: "chat", Staging: w.staging.String(), Prod: w.prod.String(), Ledger: w.books.String(), Channel: "live",
 		Deliver: config.Deliver{Tag: true}, Records: []string{"release-owners"}, Copy: config.CopyTrusted,
 	}}}
-	w.judge = &verdicts{judgement: Judgement{Verdict: gates.Ready, Policy: digest.FromString("policy").String(), Tags: []string{"v1"}}}
+	rules := gates.NewPolicy(w.config, w.config.Services[0])
+	w.judge = &verdicts{judgement: Judgement{Verdict: gates.Ready, Policy: rules.Digest(), Document: rules.Document(), Tags: []string{"v1"}}}
 	db, err := store.Open(memoryDir(t))
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ type Question struct {
 	Digest   digest.Digest // the candidate
 	Prod     digest.Digest // what the channel points at; "" for none
 	Promoter string        // id of who promotes, "" if unknown
+	// Overrides are the gates that the promoter asks to go past; the policy lets them.
+	Overrides []gates.Override
 }
 
 // Judgement is a verdict with what a record says about it. It is journaled:
@@ -23,6 +25,8 @@ type Judgement struct {
 	Verdict gates.State   `json:"verdict"`
 	Checks  []gates.Check `json:"checks"`
 	Policy  string        `json:"policy"` // digest of the policy, "sha256:…"
+	// Document is the policy itself, for the ledger.
+	Document []byte `json:"document,omitempty"`
 	// Tags are the tags in staging that point at the digest and that the
 	// service's candidates.tags selects. Without one it may not be promoted.
 	Tags []string `json:"tags"`

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -12,11 +13,18 @@ import (
 )
 
 func (s *state) question() Question {
-	return Question{Service: s.service, Digest: s.Target, Prod: s.Previous, Promoter: s.Actor}
+	q := Question{Service: s.service, Digest: s.Target, Prod: s.Previous, Promoter: s.Actor}
+	for _, gate := range s.Request.Overrides {
+		q.Overrides = append(q.Overrides, gates.Override{Gate: gate, Reason: s.Request.Reason})
+	}
+	return q
 }
 
 // judge asks for a fresh verdict and refuses what is not ready.
 func judge(ctx context.Context, s *state) error {
+	if err := s.mayOverride(); err != nil {
+		return err
+	}
 	j, err := s.r.Judge.Judge(ctx, s.question())
 	if err != nil {
 		return fmt.Errorf("%s: judge it: %w", s.what(), err)
@@ -33,6 +41,12 @@ func judge(ctx context.Context, s *state) error {
 			"%s: it is %s: %s", s.what(), j.Verdict, refusals(j))
 	}
 	s.Judgement = j
+	used := s.overridden()
+	for _, gate := range s.Request.Overrides {
+		if !slices.Contains(used, gate) {
+			s.warn("%s needed no override; the record names none", gate)
+		}
+	}
 	return nil
 }
 

@@ -26,7 +26,7 @@ type PromoteRequest struct {
 	Digest    digest.Digest `json:"digest"`           // of the index of a multi-platform image
 	Expect    string        `json:"expect,omitempty"` // the prod digest that the caller saw, None, or "" for not checked
 	Reason    string        `json:"reason,omitempty"`
-	Overrides []string      `json:"overrides,omitempty"` // gates to go past; this version's policy allows none
+	Overrides []string      `json:"overrides,omitempty"` // gates to go past, where the policy lets the promoter; with Reason
 }
 
 // RollbackRequest asks for the channel to be moved to a digest that was in prod before.
@@ -76,6 +76,7 @@ type Outcome struct {
 	Record    *digest.Digest  `json:"record"` // null while it could not be written; Warnings says so
 	Seconds   float64         `json:"seconds"`
 	Unchanged bool            `json:"unchanged"`
+	Overrides []string        `json:"overrides,omitempty"` // gates that the promoter went past
 	Warnings  []string        `json:"warnings,omitempty"`
 	// Quarantined is the digest that a rollback left and quarantined; nil: none.
 	Quarantined *digest.Digest `json:"quarantined,omitempty"`

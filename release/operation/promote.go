@@ -21,6 +21,7 @@ func promotion() []step {
 		{name: "read-back", words: "read prod back", phase: writing, do: readBack},
 		{name: "release-tag", words: "put the release tag", phase: writing, done: tagged, do: putTag},
 		{name: "summary", words: "attach the verification summary", phase: writing, done: summarized, do: attachSummary},
+		{name: "policy", words: "write down the policy", phase: writing, done: policyKept, do: keepPolicy},
 		{name: "record", words: "write the record", phase: writing, done: recorded, do: writeRecord},
 		{name: "look-again", words: "look once more", phase: checking, do: lookAgain},
 		{name: "move", words: "move the channel", phase: moving, do: move},

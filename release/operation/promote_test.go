@@ -97,10 +97,13 @@ func TestPromoteRefusesBeforeAnythingIsWritten(t *testing.T) {
 	}{
 		"prod moved since it was shown": {fault.Moved, "prod moved since", func(_ *world, q *PromoteRequest) { q.Expect = None }},
 		"an expectation that is none":   {fault.Usage, "--expect", func(_ *world, q *PromoteRequest) { q.Expect = "v1" }},
-		"an override":                   {fault.Usage, "allows no override", func(_ *world, q *PromoteRequest) { q.Overrides = []string{"e2e"} }},
-		"a tag":                         {fault.Usage, "is no digest", func(_ *world, q *PromoteRequest) { q.Digest = "v2" }},
-		"an unknown service":            {fault.Usage, "no service", func(_ *world, q *PromoteRequest) { q.Service = "chta" }},
-		"a read-only run":               {fault.Usage, "read-only", func(w *world, _ *PromoteRequest) { w.runner.ReadOnly = true }},
+		"an override without a reason":  {fault.Usage, "needs a reason", func(_ *world, q *PromoteRequest) { q.Overrides, q.Reason = []string{"e2e"}, " " }},
+		"an override nobody may": {fault.Gate, "does not let owner@example.com go past e2e", func(_ *world, q *PromoteRequest) {
+			q.Overrides, q.Reason = []string{"e2e"}, "it burns"
+		}},
+		"a tag":              {fault.Usage, "is no digest", func(_ *world, q *PromoteRequest) { q.Digest = "v2" }},
+		"an unknown service": {fault.Usage, "no service", func(_ *world, q *PromoteRequest) { q.Service = "chta" }},
+		"a read-only run":    {fault.Usage, "read-only", func(w *world, _ *PromoteRequest) { w.runner.ReadOnly = true }},
 		"a gate": {fault.Gate, "e2e fail (2 tests failed)", func(w *world, _ *PromoteRequest) {
 			w.judge.judgement.Verdict = gates.Blocked
 			w.judge.judgement.Checks = []gates.Check{{Gate: "scan", Status: gates.Pass}, {Gate: "e2e", Status: gates.Fail, Reasons: []string{"2 tests failed"}}}

@@ -3,6 +3,8 @@ package operation
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -54,17 +56,19 @@ type Runner struct {
 
 // Promote copies a candidate to prod by digest and moves the channel to it.
 // ctx cancels it at once until the channel moves, and not after. A promotion
-// of the same digest that was interrupted is finished instead. The error's
-// fault.Code says what became of prod.
+// of the same digest that was interrupted is finished instead, with the overrides
+// and the reason that it began with. The error's fault.Code says what became of prod.
 func (r *Runner) Promote(ctx context.Context, req PromoteRequest, report func(Progress)) (Outcome, error) {
-	if len(req.Overrides) > 0 {
-		return Outcome{}, fault.New(fault.Usage, "fix what the gate asks for, then promote without --override", nil,
-			"promote %s: the policy of this version allows no override", req.Service)
+	if len(req.Overrides) > 0 && strings.TrimSpace(req.Reason) == "" {
+		return Outcome{}, fault.New(fault.Usage, "say why with --reason", nil, "promote %s: an override needs a reason", req.Service)
 	}
 	if err := fullDigest(req.Digest); err != nil {
 		return Outcome{}, err
 	}
-	return r.run(ctx, request{Action: ActionPromote, Service: req.Service, Digest: req.Digest, Expect: req.Expect, Reason: req.Reason}, report)
+	return r.run(ctx, request{
+		Action: ActionPromote, Service: req.Service, Digest: req.Digest, Expect: req.Expect, Reason: req.Reason,
+		Overrides: slices.Compact(slices.Sorted(slices.Values(req.Overrides))),
+	}, report)
 }
 
 // Rollback moves the channel to a digest that was in prod before, first, and

@@ -21,6 +21,9 @@ import (
 const (
 	verifierID  = "urn:plimsoll:verifier:v1"
 	gatesPassed = "PLIMSOLL_RELEASE_GATES" //nolint:gosec // a level's name, no credential
+	// gatesOverridden stands in place of gatesPassed if somebody went past a gate:
+	// who asks for the one refuses the other, unless told to accept both.
+	gatesOverridden = "PLIMSOLL_OVERRIDDEN"
 )
 
 // rules is what decides for the service now.
@@ -101,11 +104,14 @@ func (s *state) signSummary(ctx context.Context) error {
 	for _, d := range used {
 		inputs = append(inputs, evidence.ResourceDigest{Digest: map[string]string{d.Algorithm().String(): d.Encoded()}})
 	}
-	policy := s.policy()
+	policy, level := s.policy(), gatesPassed
+	if len(s.overridden()) > 0 {
+		level = gatesOverridden
+	}
 	predicate := evidence.VSAPredicate{
 		Verifier: evidence.Identity{ID: verifierID}, TimeVerified: s.op.Started, ResourceURI: s.prod.At(s.Target),
 		Policy:            evidence.ResourceDigest{Digest: map[string]string{policy.Algorithm().String(): policy.Encoded()}},
-		InputAttestations: inputs, VerificationResult: "PASSED", VerifiedLevels: []string{gatesPassed}, SLSAVersion: "1.1",
+		InputAttestations: inputs, VerificationResult: "PASSED", VerifiedLevels: []string{level}, SLSAVersion: "1.1",
 	}
 	statement, err := evidence.NewStatement(evidence.VSA, s.prod.String(), s.Target, predicate)
 	if err != nil {

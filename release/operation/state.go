@@ -29,6 +29,7 @@ type request struct {
 	Expect       string        `json:"expect,omitempty"`
 	Reason       string        `json:"reason,omitempty"`
 	NoQuarantine bool          `json:"noQuarantine,omitempty"`
+	Overrides    []string      `json:"overrides,omitempty"` // gates; the reason is Reason
 
 	resume string // id of the operation to go on with
 }
@@ -46,6 +47,7 @@ type journaled struct {
 	Arrivals  Arrivals         `json:"arrivals,omitzero"`
 	Travel    []traveller      `json:"travel,omitempty"`
 	Summary   *attachment      `json:"summary,omitempty"`
+	Policy    *ledger.Draft    `json:"policy,omitempty"` // the policy that judged, signed; the ledger may have it
 	Draft     *draft           `json:"draft,omitempty"`  // our record, signed; the ledger may have it
 	Record    *digest.Digest   `json:"record,omitempty"` // its manifest, once the ledger has it
 	Moving    bool             `json:"moving,omitempty"` // the channel may have been written
@@ -241,6 +243,7 @@ func (s *state) outcome() Outcome {
 	if s.Left != "" {
 		o.Quarantined = &s.Left
 	}
+	o.Overrides = s.overridden()
 	if o.Referrers.LeftBehind == nil {
 		o.Referrers.LeftBehind = []digest.Digest{}
 	}
