@@ -13,6 +13,7 @@ import (
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
+	"plimsoll/release/sources"
 	"plimsoll/store"
 )
 
@@ -39,6 +40,7 @@ type Desk struct {
 	Options
 	memory  *semaphore.Weighted // bytes of evidence that are judged at one time
 	transit *semaphore.Weighted // bytes that are being read at one time
+	sources *sources.Sources    // evidence that is not in the registry
 
 	once   sync.Once
 	reader *registry.Client
@@ -57,7 +59,9 @@ func New(o Options) *Desk {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Desk{Options: o, memory: semaphore.NewWeighted(memoryInUse), transit: semaphore.NewWeighted(transitMost)}
+	d := &Desk{Options: o, memory: semaphore.NewWeighted(memoryInUse), transit: semaphore.NewWeighted(transitMost)}
+	d.sources = sources.New(sources.Options{Config: o.Config, Trusted: d.commands, Kept: o.Store, Now: o.Now, Version: o.Version})
+	return d
 }
 
 // Services are the services of the configuration, in its order.
@@ -69,8 +73,11 @@ func (d *Desk) read() *registry.Client {
 	return d.reader
 }
 
-// Close drops the connections and credentials of the reading client.
-func (d *Desk) Close() { d.read().Close() }
+// Close drops the connections and credentials of the reading client and of sources.
+func (d *Desk) Close() {
+	d.read().Close()
+	d.sources.Close()
+}
 
 // place is a service with its repositories and its policy.
 type place struct {

@@ -26,6 +26,8 @@
 //	shelf.go       content by digest: the store first, then the registry, once
 //	evidence.go    everything that is attached to a digest; pieces.go: manifests into evidence
 //	judging.go     what candidates are judged against; Gates
+//	answers.go     what sources outside the registry say; which commit an image is of
+//	staged.go      since when staging runs a digest
 //	scans.go       what verified evidence says of an image: vulnerabilities, base images
 //	difference.go  Diff
 //	resolve.go     what a person means by a candidate
