@@ -96,8 +96,24 @@ func (b *binder) httpSource(n *node) *HTTPSource {
 			b.report(r.place, "keep one of the two", "the state %q stands in passed and in running", r.text)
 		}
 	}
+	b.checkState(s, n)
 	b.checkPlain(s, n)
 	return s
+}
+
+// checkState tells an answer that is taken apart from a scanner's report, which has no state.
+func (b *binder) checkState(s *HTTPSource, n *node) {
+	if s.State != "" {
+		if s.Passed == nil {
+			b.report(n.get("state").place, "add passed: [success], with the states that mean it", "nothing says which state means passed")
+		}
+		return
+	}
+	for _, name := range []string{"passed", "running", "count", "total", "time", "link"} {
+		if k := n.get(name); k != nil {
+			b.report(k.place, "add state, or leave "+name+" out", "without state the answer is a scanner's report, which has no %s", name)
+		}
+	}
 }
 
 func (b *binder) checkPlain(s *HTTPSource, n *node) {

@@ -45,8 +45,6 @@ func httpSourceShape() *shape {
 	path := func(name, doc, def, example string) key {
 		return key{name: name, doc: doc, def: def, example: example, value: text(jsonPath)}
 	}
-	state := path("state", "Where the state is in the answer, as JSONPath (RFC 9535).", "", "$.status")
-	state.required = true
 	return mapOf("",
 		key{
 			name: "url", doc: "What is asked. {{.Service}}, {{.Digest}}, {{.Revision}} and {{.Staging}} are filled in, escaped.", required: true,
@@ -54,8 +52,8 @@ func httpSourceShape() *shape {
 		},
 		tokenEnv("a bearer token"),
 		key{name: "header", doc: "The header that carries the token by itself, in place of `Authorization: Bearer`.", def: defaultHeader, example: "X-Api-Key", value: text(headerName)},
-		state,
-		key{name: "passed", doc: "The states that mean passed. Every other one that is not in `running` means failed.", required: true, example: "[success, skipped]", value: listOf(text(anyText), 1)},
+		path("state", "Where the state is in the answer, as JSONPath (RFC 9535).", "none: the answer is a scanner's report, for the scan gate: of Trivy, Grype or Harbor, SARIF, CycloneDX", "$.status"),
+		key{name: "passed", doc: "The states that mean passed; needed with `state`. Every other one that is not in `running` means failed.", example: "[success, skipped]", value: listOf(text(anyText), 1)},
 		key{name: "running", doc: "The states that mean not finished.", def: "none", example: "[queued, in_progress]", value: listOf(text(anyText), 1)},
 		path("count", "Where the number of tests is that passed.", "not shown", "$.tests.passed"),
 		path("total", "Where the number of all tests is.", "not shown", "$.tests.total"),
