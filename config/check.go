@@ -53,30 +53,35 @@ func (c *checker) checkForms(n *node, s *shape, path string) {
 }
 
 func (c *checker) wrongKind(n *node, s *shape, path string) {
-	hint := "what is right here: " + s.what()
-	switch {
-	case n.kind == nothing:
-		c.report(n.place, hint, "%s has no value", path)
+	if n.kind == nothing {
+		c.report(n.place, "what is right here: "+s.what(), "%s has no value", path)
 		return
-	case s.accepts("off") && n.text == "false":
-		hint = "to switch a gate off write: off"
-	case s.kind == aBoolean && n.kind == aText:
-		hint = "write true or false, without quotes"
-	case s.format != nil && s.format.span && n.kind == aInteger:
-		hint = "add a unit: " + s.format.hint
-		if s.format == duration {
-			hint = fmt.Sprintf("add a unit, for example %sh or %sd", n.text, n.text)
-		}
-	case s.hasKind(aText) && n.kind != aMapping && n.kind != aList:
-		hint = fmt.Sprintf("put it in quotes: '%s'; %s", n.text, hint)
-	case s.kind == aList && n.kind == aText:
-		hint = "write it as a list: [" + n.text + "]"
 	}
 	what := string(n.kind)
 	if n.kind == aBoolean || n.kind == aInteger {
 		what = "the " + map[nodeKind]string{aBoolean: "boolean ", aInteger: "number "}[n.kind] + n.text
 	}
-	c.report(n.place, hint, "%s is %s", path, what)
+	c.report(n.place, s.instead(n), "%s is %s", path, what)
+}
+
+// instead is the hint for a value of another kind.
+func (s *shape) instead(n *node) string {
+	right := "what is right here: " + s.what()
+	switch {
+	case s.accepts("off") && n.text == "false":
+		return "to switch a gate off write: off"
+	case s.kind == aBoolean && n.kind == aText:
+		return "write true or false, without quotes"
+	case s.format == duration && n.kind == aInteger:
+		return fmt.Sprintf("add a unit, for example %sh or %sd", n.text, n.text)
+	case s.format != nil && s.format.span && n.kind == aInteger:
+		return "add a unit: " + s.format.hint
+	case s.hasKind(aText) && n.kind != aMapping && n.kind != aList:
+		return fmt.Sprintf("put it in quotes: '%s'; %s", n.text, right)
+	case s.kind == aList && n.kind == aText:
+		return "write it as a list: [" + n.text + "]"
+	}
+	return right
 }
 
 func (s *shape) hasKind(k nodeKind) bool {
