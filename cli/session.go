@@ -25,8 +25,10 @@ type session struct {
 	io     IO
 	flags  flags
 	json   bool
-	state  string // directory of the store, "" for the person's own
+	state  string          // directory of the store, "" for the person's own
+	ctx    context.Context // of the command: what open has to ask for ends with it; nil: it asks nobody
 	cancel context.CancelFunc
+	renew  func() // waits a moment for the trusted root that is being renewed; nil: none is
 
 	config  *config.Config
 	store   *store.Store
@@ -55,6 +57,7 @@ func (s *session) begin(cmd *cobra.Command) error {
 		s.cancel = cancel
 		cmd.SetContext(ctx)
 	}
+	s.ctx = cmd.Context()
 	if s.io.Terminal {
 		s.ask = func(_ context.Context, prompt string) ([]byte, error) { return s.io.Password(prompt) }
 	}
@@ -63,6 +66,9 @@ func (s *session) begin(cmd *cobra.Command) error {
 
 // close drops connections and credentials.
 func (s *session) close() {
+	if s.renew != nil {
+		s.renew()
+	}
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -109,7 +115,8 @@ func (s *session) loadConfig() (*config.Config, error) {
 	return s.config, err
 }
 
-// open makes the desk: configuration, store, clients, signer. It asks no registry.
+// open makes the desk: configuration, store, clients, signer. It asks no
+// registry, and others only for keys and roots of trust that were never asked for.
 func (s *session) open() (*release.Desk, error) {
 	if s.desk != nil {
 		return s.desk, nil
@@ -121,6 +128,7 @@ func (s *session) open() (*release.Desk, error) {
 	if !trusted {
 		s.note("%s was found, not named, and is not trusted yet: registries are read anonymously, nothing is written. To accept it: plimsoll trust", cfg.Path)
 	}
+	cfg = s.complete(cfg, st, trusted)
 	s.desk = release.New(release.Options{
 		Config: cfg, Store: st, Client: s.clientsFor(cfg, trusted), Signer: s.openSigner,
 		Now: time.Now, Actor: actor(), ReadOnly: s.flags.readOnly || !trusted, Version: version,

@@ -13,10 +13,13 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates/evidence"
+	"plimsoll/release/trust"
 )
 
-// openSigner opens the person's key, once per run; the password comes from the
-// environment or from a prompt and is not kept.
+// openSigner opens the person's key, once per run: a file, whose password comes
+// from the environment or from a prompt and is not kept, or a key of a key service,
+// which is asked with the person's own login. Only what writes opens it, and an
+// untrusted configuration writes nothing.
 func (s *session) openSigner(ctx context.Context) (evidence.Signer, error) {
 	if s.signer != nil {
 		return s.signer, nil
@@ -30,8 +33,9 @@ func (s *session) openSigner(ctx context.Context) (evidence.Signer, error) {
 	case path == "":
 		return nil, fault.New(fault.Usage, "make one with plimsoll key generate and name it in "+personalPath()+" as signing: {key: FILE}", nil,
 			"no signing key is configured")
-	case strings.Contains(path, "://"):
-		return nil, fault.New(fault.Usage, "use a key file for now", nil, "signing key %s: this version signs with key files only", path)
+	case trust.Remote(path):
+		s.signer, err = trust.OpenSigner(ctx, path)
+		return s.signer, err
 	}
 	pem, err := os.ReadFile(path) //nolint:gosec // the path is the person's own configuration
 	if err != nil {

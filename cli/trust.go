@@ -13,6 +13,8 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/config/clean"
+	"plimsoll/release/trust"
+	"plimsoll/store"
 )
 
 func newTrust(s *session) *cobra.Command {
@@ -24,7 +26,12 @@ func newTrust(s *session) *cobra.Command {
 anybody: it runs no command and sends no credential until you accepted it. Trust
 shows it, or what changed since you accepted it last, and remembers its hash. The
 hash covers the public keys, certificate authorities and roots of trust that the
-file names: if one of them changes, trust is asked for again.`,
+file names: if one of them changes, trust is asked for again.
+
+It also asks again for what the file trusts by reference: public keys of key
+services (azurekms://, awskms://), which are remembered from their first use on,
+and the trusted root of keyless signers. A key that changed is shown, and counts
+only once you agree.`,
 		Example: "  plimsoll trust",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.trust(cmd.Context(), args) },
@@ -49,7 +56,7 @@ func (s *session) trust(ctx context.Context, args []string) error {
 	accepted := map[string]any{"path": cfg.Path, "hash": "sha256:" + cfg.Hash}
 	if st.Accepted(cfg.Path, cfg.Hash) {
 		accepted["unchanged"] = true
-		return s.answer(accepted, func(w io.Writer) { fmt.Fprintf(w, "%s is trusted already\n", cfg.Path) })
+		return s.trusted(ctx, cfg, st, accepted, "is trusted already")
 	}
 	if !s.json {
 		fmt.Fprint(s.io.Err, escapeControls(trustText(cfg.Path, string(st.AcceptedContent(cfg.Path)), string(cfg.Text))))
@@ -64,7 +71,16 @@ func (s *session) trust(ctx context.Context, args []string) error {
 	if _, err := st.Audit("trust", "", actor(), accepted); err != nil {
 		return err
 	}
-	return s.answer(accepted, func(w io.Writer) { fmt.Fprintf(w, "%s is trusted\n", cfg.Path) })
+	return s.trusted(ctx, cfg, st, accepted, "is trusted")
+}
+
+// trusted is the end of trust: what the file names and does not hold is asked for again.
+func (s *session) trusted(ctx context.Context, cfg *config.Config, st *store.Store, accepted map[string]any, words string) error {
+	more, failed := s.trustAgain(ctx, cfg, st, accepted)
+	if failed != nil {
+		return failed
+	}
+	return s.answer(accepted, func(w io.Writer) { fmt.Fprintf(w, "%s %s\n%s", cfg.Path, words, more) })
 }
 
 // trustText is everything the first time, later what changed: in the file, or in
@@ -81,6 +97,9 @@ func trustText(path, before, now string) string {
 func powers(cfg *config.Config) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "It can send credentials to: %s\n", hosts(cfg))
+	for _, ref := range trust.References(cfg) {
+		fmt.Fprintf(&b, "It asks for a public key, with your login: %s\n", ref)
+	}
 	for _, service := range cfg.Services {
 		if len(service.Deliver.Command) > 0 {
 			fmt.Fprintf(&b, "It runs for %s: %q\n", service.Name, service.Deliver.Command)

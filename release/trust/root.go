@@ -21,6 +21,7 @@ import (
 
 const (
 	renewAfter = 24 * time.Hour // a kept root is asked for again after that
+	tryAgain   = 10 * time.Minute
 	expiresNow = 48 * time.Hour // a person is told that much before it expires
 )
 
@@ -138,9 +139,18 @@ func Due(cfg *config.Config, o Options) bool {
 	if !o.Trusted || !Keyless(cfg) || cfg.TrustRoot.File != "" {
 		return false
 	}
-	k, found := repositoryOf(cfg.TrustRoot, o.Dir).read()
-	return found && o.now().Sub(k.Fetched) > renewAfter
+	r := repositoryOf(cfg.TrustRoot, o.Dir)
+	k, found := r.read()
+	if !found || o.now().Sub(k.Fetched) <= renewAfter {
+		return false
+	}
+	tried, err := os.Stat(r.tried())
+	return err != nil || o.now().Sub(tried.ModTime()).Abs() > tryAgain
 }
+
+// tried is the file that says when a renewal was begun last: a machine without a
+// network must not wait for one with every command.
+func (r repository) tried() string { return filepath.Join(r.dir, "tried") }
 
 // Renew fetches the trusted root of cfg by TUF and keeps it for the next start.
 // It gives when it expires; zero if cfg needs none, or has it in a file. If it
@@ -149,7 +159,11 @@ func Renew(ctx context.Context, cfg *config.Config, o Options) (time.Time, error
 	if !o.Trusted || !Keyless(cfg) || cfg.TrustRoot.File != "" {
 		return time.Time{}, nil
 	}
-	k, err := repositoryOf(cfg.TrustRoot, o.Dir).fetch(ctx, o.now())
+	r := repositoryOf(cfg.TrustRoot, o.Dir)
+	if err := os.WriteFile(r.tried(), nil, 0o600); err == nil {
+		_ = os.Chtimes(r.tried(), o.now(), o.now())
+	}
+	k, err := r.fetch(ctx, o.now())
 	return k.Expires, err
 }
 

@@ -152,6 +152,9 @@ func TestTheTrustedRootIsFetchedOnceAndThenKnownOffline(t *testing.T) {
 	if !trust.Due(cfg, o) {
 		t.Error("not due after a day")
 	}
+	if _, err := trust.Renew(t.Context(), cfg, o); err == nil || trust.Due(cfg, o) {
+		t.Errorf("due again right after it failed with %v", err)
+	}
 }
 
 func TestARenewedRootIsTakenAndAFailureKeepsTheOldOne(t *testing.T) {
