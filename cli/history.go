@@ -108,7 +108,7 @@ func historyText(w io.Writer, entries []release.Entry) {
 		}
 		reason := e.Reason
 		if len(e.Overrides) > 0 {
-			reason = "OVERRIDE " + strings.Join(e.Overrides, ",") + ": " + reason
+			reason = fmt.Sprintf("OVERRIDE %s by %s: %s", strings.Join(e.Overrides, ","), e.Actor, reason)
 		}
 		rows = append(rows, []string{moment(e.At), e.Service, e.Action, short(e.Digest), shortOrNone(e.Previous), e.Actor, proof, reason})
 	}

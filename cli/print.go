@@ -138,6 +138,9 @@ func outcome(w io.Writer, o release.Outcome) {
 	}
 	verb := map[string]string{"promote": "promoted", "rollback": "rolled back to", "adopt": "adopted"}[o.Action]
 	fmt.Fprintf(w, "%s: %s %s in %.1f s\n", o.Service, verb, o.Digest, o.Seconds)
+	if len(o.Overrides) > 0 {
+		fmt.Fprintf(w, "  OVERRIDE %s\n", strings.Join(o.Overrides, ", "))
+	}
 	fmt.Fprintf(w, "  before   %s\n", fullOrNone(o.Previous))
 	if len(o.Tags) > 0 {
 		fmt.Fprintf(w, "  tags     %s\n", strings.Join(o.Tags, " "))

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/release"
@@ -29,9 +31,13 @@ func newPromote(s *session) *cobra.Command {
 digest with its evidence to prod, writes a signed record, and moves the channel.
 Until the channel moves, prod is unchanged and ctrl+c stops at once.
 
-A promotion that was cut off is finished by the same command.`,
+A promotion that was cut off is finished by the same command.
+
+With --override a gate that says no does not stop it, if the policy lets you go past that
+gate. It needs --reason; record, history and verify show both.`,
 		Example: `  plimsoll promote chat-api v1.42.0
-  plimsoll promote chat-api sha256:7be144c0… --yes --expect sha256:3f9a1c2b…   in a pipeline`,
+  plimsoll promote chat-api sha256:7be144c0… --yes --expect sha256:3f9a1c2b…   in a pipeline
+  plimsoll promote chat-api v1.42.1 --override freeze --reason "stops the data loss"`,
 		Args: cobra.ExactArgs(2), ValidArgsFunction: s.completeCandidate,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.promote(cmd.Context(), args[0], args[1], f)
@@ -58,12 +64,15 @@ func checkExpect(expect string) error {
 }
 
 func (s *session) promote(ctx context.Context, service, candidate string, f promoteFlags) error {
+	if len(f.overrides) > 0 && strings.TrimSpace(f.reason) == "" {
+		return fault.New(fault.Usage, "say why with --reason", nil, "--override needs a reason")
+	}
 	desk, dg, err := s.choosing(ctx, f.expect, service, candidate)
 	if err != nil {
 		return err
 	}
 	if !s.flags.yes {
-		if f.expect, err = s.showPromotion(ctx, desk, service, dg, f.expect); err != nil {
+		if f.expect, err = s.showPromotion(ctx, desk, service, dg, f); err != nil {
 			return err
 		}
 	}
@@ -76,7 +85,7 @@ func (s *session) promote(ctx context.Context, service, candidate string, f prom
 
 // showPromotion prints what would happen and lets a person confirm it. It
 // returns the prod digest that was shown, which is what the promotion then expects.
-func (s *session) showPromotion(ctx context.Context, desk *release.Desk, service string, dg digest.Digest, expect string) (string, error) {
+func (s *session) showPromotion(ctx context.Context, desk *release.Desk, service string, dg digest.Digest, f promoteFlags) (string, error) {
 	verdict, err := desk.Gates(ctx, service, dg)
 	if err != nil {
 		return "", err
@@ -84,15 +93,27 @@ func (s *session) showPromotion(ctx context.Context, desk *release.Desk, service
 	fmt.Fprintf(s.io.Err, "%s\n  in prod    %s\n  candidate  %s  %s\n", service, fullOrNone(verdict.Prod), dg, verdict.Verdict)
 	checks(s.io.Err, verdict.Checks)
 	if verdict.Verdict == gates.InProd {
-		return expect, nil // nothing to confirm: the operation says that nothing changes
+		return f.expect, nil // nothing to confirm: the operation says that nothing changes
 	}
-	if !s.unfinished(desk, service) && verdict.Verdict != gates.Ready {
+	if !s.unfinished(desk, service) && verdict.Verdict != gates.Ready && !onlyThese(verdict, f.overrides) {
 		return "", blocked(verdict)
 	}
-	if expect == "" {
-		expect = fullOrNone(verdict.Prod)
+	if f.expect == "" {
+		f.expect = fullOrNone(verdict.Prod)
 	}
-	return expect, s.confirmName(ctx, "This changes PROD.", service)
+	what := "This changes PROD."
+	for _, gate := range f.overrides {
+		what = fmt.Sprintf("OVERRIDE %s: %s\n%s", clean.Text(gate), clean.Text(f.reason), what)
+	}
+	return f.expect, s.confirmName(ctx, what, service)
+}
+
+// onlyThese tells whether nothing but the gates that are to be overridden says
+// no. Whether the promoter may go past them, the promotion tells.
+func onlyThese(v release.Verdict, overrides []string) bool {
+	return v.Verdict == gates.Blocked && !slices.ContainsFunc(v.Checks, func(c gates.Check) bool {
+		return !c.Status.Passes() && !slices.Contains(overrides, c.Gate)
+	})
 }
 
 // unfinished tells whether an operation of this service is open: then the

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"plimsoll/release"
 )
@@ -19,7 +20,10 @@ func verificationText(w io.Writer, v release.Verification) {
 		if v.At != nil {
 			fmt.Fprintf(w, "  at       %s\n", moment(*v.At))
 		}
-		fmt.Fprintf(w, "  from     %s\n  service  %s\n  record   %s\n  policy   %s\n", v.From, v.Service, v.Record, orDash(v.Policy))
+		fmt.Fprintf(w, "  from     %s\n  service  %s\n  record   %s\n  policy   %s%s\n", v.From, v.Service, v.Record, orDash(v.Policy), signatureText(v))
+	}
+	if len(v.Overrides) > 0 {
+		fmt.Fprintf(w, "  OVERRIDE %s by %s: %s\n", strings.Join(v.Overrides, ", "), v.By, v.Reason)
 	}
 	checks(w, v.Checks)
 	if v.InProd {
@@ -34,6 +38,17 @@ func verificationText(w io.Writer, v release.Verification) {
 	for _, problem := range v.Problems {
 		fmt.Fprintf(w, "  problem  %s\n", problem)
 	}
+}
+
+// signatureText says whether owners vouch for the policy.
+func signatureText(v release.Verification) string {
+	switch {
+	case v.PolicySigned:
+		return ", signed by " + orDash(v.PolicyBy)
+	case v.PolicyFound:
+		return ", signed by no owner"
+	}
+	return ", not found"
 }
 
 // auditText says what the audit found.

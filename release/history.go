@@ -94,7 +94,7 @@ func entryOf(p place, chain ledger.Chain, r ledger.Record) Entry {
 	e := Entry{
 		At: r.At(), Action: clean.Text(m.Action), Service: cmp.Or(clean.Text(m.Service), p.Name), Digest: m.To.Digest,
 		Previous: pointer(m.Previous.Digest), Actor: clean.Text(m.Actor.ID), Reason: clean.Text(m.Reason),
-		Record: &r.Digest, Verified: r.Verified, Problem: problemOf(chain, r), Seconds: r.Seconds(), Overrides: m.Overrides,
+		Record: &r.Digest, Verified: r.Verified, Problem: problemOf(chain, r), Seconds: r.Seconds(), Overrides: cleanTags(m.Overrides),
 		Number: r.Number, PolicyHash: string(m.Policy.Digest), Tags: cleanTags(m.To.Tags),
 	}
 	for _, g := range m.Gates {
@@ -152,7 +152,7 @@ func localEntry(a store.AuditEntry) (string, Entry, bool) {
 	}
 	e := Entry{
 		At: a.At, Action: a.Action, Service: a.Service, Digest: data.Digest, Previous: data.Previous, Actor: a.Actor,
-		Reason: data.Reason, Record: data.Record, Seconds: data.Seconds, Tags: data.Tags,
+		Reason: data.Reason, Record: data.Record, Seconds: data.Seconds, Tags: data.Tags, Overrides: cleanTags(data.Overrides),
 		Problem: "in the audit chain of this machine only; plimsoll audit sync writes what is missing",
 	}
 	if e.Record != nil {

@@ -32,6 +32,7 @@ type PolicyView struct {
 	At       *time.Time      `json:"at"`       // when, as they state it
 	Newest   *digest.Digest  `json:"newest"`   // the newest policy that owners signed, null for none
 	Owners   []string        `json:"owners"`   // who may sign the next one
+	Unowned  bool            `json:"unowned"`  // owners have to sign it, and it names none any more
 	Diff     []string        `json:"difference"`
 	Policy   json.RawMessage `json:"policy"`             // the document
 	Problems []string        `json:"problems,omitempty"` // why it may not count, what is odd about signatures
@@ -75,6 +76,12 @@ func (d *Desk) Policy(ctx context.Context, service string) (PolicyView, error) {
 	}
 	if err != nil {
 		v.Problems = append(v.Problems, clean.Text(err.Error()))
+	}
+	if _, named := p.policy.Trust[config.PolicyOwners]; !named {
+		v.Unowned = v.Required
+	}
+	if v.Required && signed.Newest == nil {
+		v.Diff = difference([]byte(`{}`), p.policy.Document())
 	}
 	if a := signed.Newest; a != nil {
 		v.Newest, v.At = &a.Policy, &a.At

@@ -20,7 +20,7 @@ const longText = 100
 // difference says line by line what leads from one policy document to another:
 // each line is one rule with its whole path, so that it can be read by itself.
 func difference(before, after []byte) []string {
-	old, now := strings.Join(flat(before), "\n")+"\n", strings.Join(flat(after), "\n")+"\n"
+	old, now := flat(before), flat(after)
 	text, err := udiff.ToUnified("", "", old, udiff.Lines(old, now), 0)
 	if err != nil {
 		return []string{"it differs: " + clean.Text(err.Error())}
@@ -37,12 +37,16 @@ func difference(before, after []byte) []string {
 }
 
 // flat is a document as lines "path: value", in a stable order.
-func flat(document []byte) []string {
+func flat(document []byte) string {
 	var v any
 	if err := json.Unmarshal(document, &v); err != nil {
-		return []string{"unreadable: " + clean.Text(err.Error())}
+		return "unreadable: " + clean.Text(err.Error()) + "\n"
 	}
-	return flatten(nil, "", v)
+	var text strings.Builder
+	for _, line := range flatten(nil, "", v) {
+		text.WriteString(line + "\n")
+	}
+	return text.String()
 }
 
 func flatten(lines []string, path string, v any) []string {
@@ -50,7 +54,7 @@ func flatten(lines []string, path string, v any) []string {
 	if !ok {
 		return append(lines, flattenList(path, v)...)
 	}
-	if len(object) == 0 {
+	if len(object) == 0 && path != "" {
 		return append(lines, path+": {}")
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {

@@ -1,5 +1,5 @@
 // Package ledger reads and writes the ledger: a repository in the prod
-// registry that holds signed records and quarantines, in order. It is the
+// registry that holds signed records, quarantines and policies, in order. It is the
 // history that every laptop sees.
 //
 //	entry = OCI manifest without a subject
@@ -8,6 +8,7 @@
 //	<channel>-<8 digits>-<first 8 hex of the manifest digest>       a record
 //	<the same>-done                                                 its completion
 //	quarantine-<first 16 hex of the image>-<8 hex of the manifest>  a quarantine, or its lift
+//	policy-<first 16 hex of the policy>-<8 hex of the manifest>     a policy: used by a promotion, or approved by an owner
 //
 //	Read:   tag list ─► manifests and bundles that are not known yet ─► signatures of the
 //	        records groups ─► statement, tag, repository and channel agree ─► Chain
@@ -27,6 +28,7 @@
 //	record.go      Record and what it says
 //	chain.go       Chain and its answers
 //	quarantine.go  quarantines, their lifts, what they match
+//	policy.go      policies that were written down; owners.go: which of them owners signed
 //	problems.go    gaps, forks, what was taken away
-//	write.go       Draft, Publish, Complete, Abandon, Quarantine
+//	write.go       Draft, Publish, Complete, Abandon, Quarantine, DraftPolicy
 package ledger
