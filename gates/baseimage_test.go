@@ -65,6 +65,52 @@ func TestProvenanceThatSeesNoDockerfileDoesNotCount(t *testing.T) {
 	w.expect(gates.BaseImage, gates.Pass, "from scratch")
 }
 
+// image is a material of BuildKit.
+func image(purl string) dependency {
+	return dependency{purl, map[string]string{"sha256": strings.Repeat("e", 64)}}
+}
+
+func TestBaseImagesComeFromAllowedRepositories(t *testing.T) {
+	pin := "digest=sha256:" + strings.Repeat("e", 64)
+	for purl, c := range map[string]struct {
+		allowed []string
+		want    gates.Status
+	}{
+		"pkg:docker/debian@12?" + pin:                                                  {[]string{"docker.io/library/*"}, gates.Pass},
+		"pkg:docker/grafana/grafana@12?" + pin:                                         {[]string{"docker.io/library/*"}, gates.Fail},
+		"pkg:docker/mcr.microsoft.com/dotnet/runtime@10?" + pin:                        {[]string{"docker.io/library/*", "mcr.microsoft.com/**"}, gates.Pass},
+		"pkg:docker/mcr.microsoft.com.evil.example/dotnet/x@10?" + pin:                 {[]string{"mcr.microsoft.com/**"}, gates.Fail},
+		"pkg:docker/localhost/debian@12?" + pin:                                        {[]string{"docker.io/**"}, gates.Fail},
+		"pkg:docker/acme/base@1?repository_url=ghcr.io&" + pin:                         {[]string{"ghcr.io/acme/base"}, gates.Pass},
+		"pkg:oci/debian@sha256%3Aee?repository_url=docker.io/library/debian&" + pin:    {[]string{"docker.io/library/debian"}, gates.Pass},
+		"pkg:oci/debian@sha256%3Aee?repository_url=evil.example/library/debian&" + pin: {[]string{"docker.io/library/debian"}, gates.Fail},
+		"pkg:docker/docker/dockerfile@1":                                               {[]string{"docker.io/library/*"}, gates.Pass}, // Docker's own frontend
+		"pkg:docker/evil.example/docker/dockerfile@1?" + pin:                           {[]string{"docker.io/library/*"}, gates.Fail},
+		"pkg:docker/acme/frontend@1?" + pin:                                            {[]string{"docker.io/library/*"}, gates.Fail}, // another's frontend counts
+		"pkg:docker/acme/file@1?ref_type=blob":                                         {[]string{"docker.io/library/*"}, gates.Pass},
+		"pkg:docker/debian@13?" + pin:                                                  {[]string{"[", "docker.io/*"}, gates.Fail},
+	} {
+		w := baseWorld(t)
+		w.policy.Service.Gates.BaseImage.Repositories = c.allowed
+		w.in.Platforms = w.in.Platforms[:1]
+		w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, image(purl)), candidate))
+		if got := check(w.judge(), gates.BaseImage); got.Status != c.want {
+			t.Errorf("%s is %s, want %s: %v", purl, got.Status, c.want, got.Reasons)
+		}
+	}
+	w := baseWorld(t)
+	w.policy.Service.Gates.BaseImage.Repositories = []string{"mcr.microsoft.com/**"}
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64, arm64))
+	w.expect(gates.BaseImage, gates.Fail, "1 not allowed", "is of docker.io/library/debian, which is not allowed; base images may come from mcr.microsoft.com/**")
+}
+
+func TestABaseImageGrowsOld(t *testing.T) {
+	w := baseWorld(t)
+	w.policy.Service.Gates.BaseImage.MaxAge = 90 * 24 * time.Hour
+	w.add(w.buildKit(provenance(100*24*time.Hour, pinnedBase), amd64), w.buildKit(provenance(time.Hour, pinnedBase), arm64), w.tests(ci, "smoke", time.Hour))
+	w.expect(gates.BaseImage, gates.Stale, "old", "100 d old", "Build again")
+}
+
 func TestMalformedProvenanceInsideTheIndexBlocks(t *testing.T) {
 	w := baseWorld(t)
 	bad := w.buildKit(provenance(time.Hour, pinnedBase), amd64)

@@ -27,7 +27,13 @@ func (e *evaluation) e2e() Check {
 	f.broken = append(f.broken, h.broken...)
 	rulings := slices.Concat(gone(E2E, e.in), e.signedTests(&f), e.testAnswers(h.answers))
 	e.remember(E2E, rulings)
-	decided := e.required(underway(newest(rulings), e.testsRunning(h.answers)))
+	latest := underway(newest(rulings), e.testsRunning(h.answers))
+	for _, a := range h.absent {
+		if key := sourceKey(a.Source, a.Key); latest[key].key == "" {
+			latest[key] = ruling{key: key, status: Missing, reasons: []string{fmt.Sprintf("%s: source %s has no result", suiteOf(a), a.Source)}}
+		}
+	}
+	decided := e.required(latest)
 	c := settle(decided, f)
 	if c.Summary == "" {
 		c.Summary = testSummary(c.Status, decided)
@@ -35,8 +41,12 @@ func (e *evaluation) e2e() Check {
 	if c.Status == Missing || c.Status == Waiting {
 		c.Reasons = append(c.Reasons, h.notes...)
 	}
-	if c.Status == Missing || c.Status == Stale {
+	switch c.Status {
+	case Fail:
+		c.Reasons = append(c.Reasons, "fix what failed and run it again: a later pass of the same suite takes the failure away")
+	case Missing, Stale:
 		c.Reasons = append(c.Reasons, e.produceTests(decided)...)
+	default:
 	}
 	return c
 }
@@ -320,7 +330,7 @@ func testSummary(status Status, decided []ruling) string {
 	seen := map[digest.Digest]bool{}
 	for _, r := range decided {
 		if r.status == Missing {
-			missing = append(missing, r.key)
+			missing = append(missing, strings.TrimPrefix(r.key, ofSource))
 		}
 		if !seen[r.id] { // one result may be of several suites
 			sum.passed, sum.ran = sum.passed+r.tests.passed, sum.ran+r.tests.ran

@@ -29,7 +29,7 @@ func (e *evaluation) freeze() Check {
 		}
 		c.Status, c.Summary = Waiting, "until "+last.UTC().Format("2006-01-02")
 		if last.Sub(e.in.Now) < 48*time.Hour {
-			c.Summary = "until " + last.UTC().Format("2006-01-02 15:04")
+			c.Summary = "until " + last.UTC().Format("2006-01-02 15:04 UTC")
 		}
 		c.Reasons = append(c.Reasons, fmt.Sprintf("nothing is promoted from %s to %s%s: %s (it ends in %s; a rollback is always possible)",
 			moment(w.from), moment(w.to), w.note, why, brief(w.to.Sub(e.in.Now))))

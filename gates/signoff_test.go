@@ -2,6 +2,8 @@ package gates_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +131,30 @@ func TestSignOffIsAskedForWhenTheChangeIsBigger(t *testing.T) {
 	w.expect(gates.SignOff, gates.Fail)
 	w.policy.Service.Gates.SignOff.When = config.Never
 	w.expect(gates.SignOff, gates.NotRequired)
+}
+
+func TestASignOffNamesOnlyWhatClaimsToBeOne(t *testing.T) {
+	w := signOffWorld(t)
+	noise := evidence.Item{Subject: candidate, Manifest: digest.FromString("sarif"), Form: evidence.Other, ArtifactType: "application/sarif+json"}
+	unmarked := w.tests(mallory, "smoke", time.Minute)
+	unmarked.PredicateType, unmarked.ArtifactType = "", ""
+	w.add(w.tests(ci, "smoke", time.Hour), w.scanFile(mallory, "trivy.json", time.Hour, amd64), noise, w.decide(mallory, evidence.Approved, time.Hour), unmarked)
+	c := w.expect(gates.SignOff, gates.Needed, "urn:plimsoll:sign-off:v1", "bundle ")
+	if text := strings.Join(c.Reasons, "\n"); strings.Contains(text, "test-result") || strings.Contains(text, "vuln") || strings.Contains(text, "sarif") {
+		t.Errorf("it names what has nothing to do with it:\n%s", text)
+	}
+}
+
+func TestASignatureOfSomebodyWhoWasTakenOutOfTrust(t *testing.T) {
+	w := signOffWorld(t)
+	w.add(w.decide(ann, evidence.Approved, time.Hour)).expect(gates.SignOff, gates.Pass)
+	group := w.policy.Trust["qa-leads"]
+	was := slices.Clone(group.People)
+	group.People[0].Key.NotAfter = now.Add(-2 * time.Hour)
+	w.expect(gates.SignOff, gates.Needed, "expired key")
+	group.People = was[1:]
+	w.policy.Trust["qa-leads"] = group
+	w.expect(gates.SignOff, gates.Needed, "wrong signer: no key of qa-leads")
 }
 
 func TestASignOffForAnotherDigestDoesNotCount(t *testing.T) {

@@ -88,7 +88,7 @@ func compareAnswers(a, b Answer) int {
 // heard is what the sources say that a gate names.
 type heard struct {
 	answers []Answer // passed, failed or running
-	silent  []string // sources that know nothing of the candidate
+	absent  []Answer // what a source knows nothing of
 	notes   []string // why a source says nothing, for people
 	broken  []string // what blocks
 }
@@ -98,7 +98,7 @@ type heard struct {
 func (e *evaluation) hear(sources []string) heard {
 	var h heard
 	for _, name := range sorted(sources) {
-		asked, spoke := false, false
+		asked := false
 		for _, a := range e.in.Answers {
 			if a.Source != name {
 				continue
@@ -108,18 +108,15 @@ func (e *evaluation) hear(sources []string) heard {
 			switch {
 			case !ok:
 				h.broken = append(h.broken, why)
-				spoke = true
 			case a.State == Absent:
+				h.absent = append(h.absent, a)
 				h.notes = append(h.notes, fmt.Sprintf("source %s knows nothing of %s%s", name, e.asked(a), e.link(a)))
 			default:
 				h.answers = append(h.answers, a)
-				spoke = true
 			}
 		}
 		if !asked {
 			h.broken = append(h.broken, fmt.Sprintf("source %s was not asked about this candidate", name))
-		} else if !spoke {
-			h.silent = append(h.silent, name)
 		}
 	}
 	return h
