@@ -1,10 +1,15 @@
 package report
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/package-url/packageurl-go"
 
 	"plimsoll/config"
 )
@@ -13,18 +18,29 @@ import (
 type cyclonedxBOM struct {
 	BOMFormat string `json:"bomFormat"`
 	Metadata  struct {
-		Timestamp string `json:"timestamp"`
+		Timestamp string          `json:"timestamp"`
+		Tools     json.RawMessage `json:"tools"` // a list before 1.5
 		Component struct {
-			Version string `json:"version"`
+			Version    string              `json:"version"`
+			PURL       string              `json:"purl"`
+			Properties []cyclonedxProperty `json:"properties"`
 		} `json:"component"`
 	} `json:"metadata"`
-	Components []struct {
-		Ref     string `json:"bom-ref"`
-		Name    string `json:"name"`
-		Version string `json:"version"`
-		PURL    string `json:"purl"`
-	} `json:"components"`
-	Vulnerabilities *[]cyclonedxFinding `json:"vulnerabilities"`
+	Components      []cyclonedxComponent `json:"components"`
+	Vulnerabilities []cyclonedxFinding   `json:"vulnerabilities"`
+}
+
+type cyclonedxProperty struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type cyclonedxComponent struct {
+	Ref     string `json:"bom-ref"`
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	PURL    string `json:"purl"`
 }
 
 type cyclonedxFinding struct {
@@ -41,13 +57,25 @@ type cyclonedxFinding struct {
 		Severity string   `json:"severity"`
 		Score    *float64 `json:"score"`
 	} `json:"ratings"`
-	Affects []struct {
-		Ref string `json:"ref"`
-	} `json:"affects"`
+	Affects []cyclonedxAffected `json:"affects"`
 }
 
-// CycloneDX reads a CycloneDX document with vulnerabilities. Its analysis
-// states do not count: what may pass is for the policy and OpenVEX to say.
+type cyclonedxAffected struct {
+	Ref      string `json:"ref"`
+	Versions []struct {
+		Range  string `json:"range"`
+		Status string `json:"status"`
+	} `json:"versions"`
+}
+
+// errNothingScanned is the answer to a document without a vulnerability: it
+// looks the same whether nothing was found or nothing was looked for.
+var errNothingScanned = errors.New("the CycloneDX document names no vulnerability: Trivy writes it so, too, where it only listed the contents, so it proves no scan; " +
+	"attest the scanner's own JSON (trivy image --format json, grype -o json)")
+
+// CycloneDX reads a CycloneDX document with vulnerabilities; one without any
+// is an error. Its analysis states do not count: what may pass is for the
+// policy and OpenVEX to say.
 func CycloneDX(r io.Reader) (Scan, error) {
 	var b cyclonedxBOM
 	raw, err := decode(r, "CycloneDX document", &b)
@@ -57,33 +85,109 @@ func CycloneDX(r io.Reader) (Scan, error) {
 	if b.BOMFormat != "CycloneDX" {
 		return Scan{}, fmt.Errorf("bomFormat %q is not CycloneDX", name(b.BOMFormat))
 	}
-	if b.Vulnerabilities == nil {
-		return Scan{}, errors.New("the CycloneDX document has no vulnerabilities field: it is a list of contents, not a scan")
+	if len(b.Vulnerabilities) == 0 {
+		return Scan{}, errNothingScanned
 	}
-	type component struct{ name, version, purl string }
-	components := make(map[string]component, len(b.Components))
+	components := make(map[string]cyclonedxComponent, len(b.Components))
 	for _, c := range b.Components {
-		components[c.Ref] = component{c.Name, c.Version, c.PURL}
+		components[c.Ref] = c
 	}
-	s := Scan{Scanner: "cyclonedx", Finished: when(b.Metadata.Timestamp), Digests: digestsOf(b.Metadata.Component.Version)}
-	for _, v := range *b.Vulnerabilities {
-		f := Finding{ID: v.ID, Title: v.Description, URL: v.Source.URL, Fixed: fixedIn(v.Recommendation)}
-		if f.Severity, err = v.severity(); err != nil {
+	s := Scan{Finished: when(b.Metadata.Timestamp), Digests: b.digests(), Platform: b.platform()}
+	s.Scanner, s.Version = cyclonedxTool(b.Metadata.Tools)
+	for _, v := range b.Vulnerabilities {
+		found, err := v.findings(components)
+		if err != nil {
 			return Scan{}, err
 		}
-		for _, ref := range v.References {
-			f.Aliases = append(f.Aliases, ref.ID)
-		}
-		if len(v.Affects) == 0 {
-			s.Findings = append(s.Findings, f)
-		}
-		for _, a := range v.Affects {
-			c := components[a.Ref]
-			f.Package, f.Version, f.PURL, f.Target = c.name, c.version, c.purl, a.Ref
-			s.Findings = append(s.Findings, f)
-		}
+		s.Findings = append(s.Findings, found...)
 	}
 	return s.finish(raw)
+}
+
+// digests is what the document says that it is about: Grype writes the digest
+// as the version of the image, Trivy as a property of it.
+func (b cyclonedxBOM) digests() []digest.Digest {
+	references := []string{b.Metadata.Component.Version}
+	for _, p := range b.Metadata.Component.Properties {
+		if p.Name == "aquasecurity:trivy:RepoDigest" {
+			references = append(references, p.Value)
+		}
+	}
+	return digestsOf(references...)
+}
+
+// platform is the architecture in Trivy's package URL of the image. The
+// distributions that scanners know are all Linux; without one it is not said.
+func (b cyclonedxBOM) platform() string {
+	purl, err := packageurl.FromString(b.Metadata.Component.PURL)
+	if err != nil || purl.Type != packageurl.TypeOCI {
+		return ""
+	}
+	if !slices.ContainsFunc(b.Components, func(c cyclonedxComponent) bool { return c.Type == "operating-system" }) {
+		return ""
+	}
+	return platform("linux", purl.Qualifiers.Map()["arch"], "")
+}
+
+// cyclonedxTool is the tool that wrote the document, if it names one alone.
+func cyclonedxTool(raw json.RawMessage) (tool, version string) {
+	type named struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	}
+	var since15 struct {
+		Components []named `json:"components"`
+	}
+	var tools []named
+	if json.Unmarshal(raw, &since15) == nil {
+		tools = since15.Components
+	} else if json.Unmarshal(raw, &tools) != nil {
+		tools = nil // it is for people, and to tell scanners apart
+	}
+	if len(tools) != 1 || name(tools[0].Name) == "" {
+		return "cyclonedx", ""
+	}
+	return strings.ToLower(tools[0].Name), tools[0].Version
+}
+
+// findings are one vulnerability in each component that it affects.
+func (v cyclonedxFinding) findings(components map[string]cyclonedxComponent) ([]Finding, error) {
+	f := Finding{ID: v.ID, Title: v.Description, URL: v.Source.URL, Fixed: fixedIn(v.Recommendation)}
+	var err error
+	if f.Severity, err = v.severity(); err != nil {
+		return nil, err
+	}
+	for _, ref := range v.References {
+		if ref.ID != v.ID {
+			f.Aliases = append(f.Aliases, ref.ID)
+		}
+	}
+	if len(v.Affects) == 0 {
+		return []Finding{f}, nil
+	}
+	found := make([]Finding, 0, len(v.Affects))
+	for _, a := range v.Affects {
+		c := components[a.Ref]
+		one := f
+		one.Package, one.Version, one.PURL, one.Target = c.Name, c.Version, c.PURL, a.Ref
+		if fixed := a.fixed(); fixed != "" {
+			one.Fixed = fixed
+		}
+		found = append(found, one)
+	}
+	return found, nil
+}
+
+// fixed is the version from which on Grype calls the component unaffected, as
+// in "vers:deb/>=3.0.17-1" (https://github.com/package-url/vers-spec).
+func (a cyclonedxAffected) fixed() string {
+	for _, v := range a.Versions {
+		_, from, ok := strings.Cut(v.Range, "/>=")
+		if ok && v.Status == "unaffected" && !strings.Contains(from, "|") {
+			return from
+		}
+	}
+	return ""
 }
 
 // severity is the worst of the ratings.

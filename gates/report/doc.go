@@ -14,8 +14,9 @@
 //   - JUnit XML: https://github.com/testmoapp/junitxml
 //   - go test -json: https://pkg.go.dev/cmd/test2json
 //   - SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/
-//   - CycloneDX 1.6: https://cyclonedx.org/docs/1.6/json/
-//   - Trivy and Grype: their JSON as of v0.74 and v0.100, fields in trivy.go and grype.go
+//   - CycloneDX 1.4 to 1.7: https://cyclonedx.org/docs/1.7/json/
+//   - Trivy and Grype: their JSON as of v0.74 and v0.121, fields in trivy.go and grype.go;
+//     testdata/reports has what they really wrote
 //
 // Files: report.go (limits, formats, text), tests.go, junit.go, gotest.go,
 // testpredicate.go; scan.go (findings, severities), trivy.go, grype.go,

@@ -34,7 +34,7 @@ func FuzzTestFile(f *testing.F) {
 }
 
 func FuzzScanFile(f *testing.F) {
-	for _, name := range []string{"trivy-critical.json", "grype-high.json", "trivy.sarif", "grype.sarif", "cyclonedx.json"} {
+	for _, name := range []string{"trivy-critical.json", "grype-high.json", "trivy.sarif", "grype.sarif", "trivy-cyclonedx.json", "grype-cyclonedx.json"} {
 		f.Add(file(f, name))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -98,7 +98,9 @@ func (m grypeMatch) finding() (Finding, error) {
 		Title: m.Vulnerability.Description, URL: m.Vulnerability.DataSource,
 	}
 	for _, related := range m.Related {
-		f.Aliases = append(f.Aliases, related.ID)
+		if related.ID != f.ID { // the same vulnerability as another database tells it
+			f.Aliases = append(f.Aliases, related.ID)
+		}
 	}
 	if len(m.Artifact.Locations) > 0 {
 		f.Target = m.Artifact.Locations[0].Path

@@ -149,16 +149,29 @@ func TestOnlyAPassedResultPasses(t *testing.T) {
 	}
 }
 
+// What the images of testdata/reports have, as id, package, version and fix.
+const (
+	openssl = "CVE-2026-31337 libssl3 3.0.17-1~deb12u2 → 3.0.17-1~deb12u3"
+	tiff    = "CVE-2026-20417 libtiff6 4.5.0-6+deb12u3 → 4.5.0-6+deb12u4"
+)
+
 func TestScanFilesOfTheToolsAreCounted(t *testing.T) {
 	for _, c := range []struct{ file, scanner, counts, platform, worst string }{
-		{"trivy.json", "trivy", "0C 0H 3M", "linux/amd64", "CVE-2026-20417 libtiff6 4.5.0-6+deb12u3 → 4.5.0-6+deb12u4"},
-		{"trivy-arm64.json", "trivy", "0C 0H 2M", "linux/arm64/v8", ""},
-		{"trivy-critical.json", "trivy", "1C 1H 3M", "linux/amd64", "CVE-2026-31337 libssl3 3.0.17-1~deb12u2 → 3.0.17-1~deb12u3"},
-		{"grype.json", "grype", "0C 0H 2M", "linux/amd64", ""},
-		{"grype-high.json", "grype", "0C 1H 2M", "linux/amd64", "GHSA-4374-p667-p6c8 golang.org/x/net v0.30.0 → 0.45.0"},
-		{"trivy.sarif", "trivy", "1C 0H 1M", "", "CVE-2026-31337 libssl3 3.0.17-1~deb12u2 → 3.0.17-1~deb12u3"},
-		{"grype.sarif", "grype", "0C 1H 0M", "", "CVE-2026-28131 golang.org/x/net  → "},
-		{"cyclonedx.json", "cyclonedx", "1C 0H 0M", "", "CVE-2026-31337 libssl3 3.0.17-1~deb12u2 → 3.0.17-1~deb12u3"},
+		{"trivy.json", "trivy", "0C 0H 3M", "linux/amd64", tiff},
+		{"trivy-arm64.json", "trivy", "0C 0H 2M", "linux/arm64/v8", tiff},
+		{"trivy-critical.json", "trivy", "1C 1H 3M", "linux/amd64", openssl},
+		{"trivy-registry-arm64.json", "trivy", "1C 1H 2M", "linux/arm64/v8", openssl},
+		{"trivy.sarif", "trivy", "1C 1H 3M", "", openssl},
+		{"trivy-registry-arm64.sarif", "trivy", "1C 1H 2M", "", openssl},
+		{"trivy-cyclonedx.json", "trivy", "1C 1H 3M", "", openssl},
+		{"trivy-registry-arm64-cyclonedx.json", "trivy", "1C 1H 2M", "linux/arm64", openssl},
+		{"grype.json", "grype", "0C 0H 3M", "linux/amd64", tiff},
+		{"grype-high.json", "grype", "1C 1H 3M", "linux/amd64", openssl},
+		{"grype-registry-arm64.json", "grype", "1C 1H 2M", "linux/arm64", openssl},
+		{"grype.sarif", "grype", "1C 1H 3M", "", openssl},
+		{"grype-registry-arm64.sarif", "grype", "1C 1H 2M", "", openssl},
+		{"grype-cyclonedx.json", "grype", "1C 1H 3M", "", openssl},
+		{"grype-registry-arm64-cyclonedx.json", "grype", "1C 1H 2M", "", openssl},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			got, err := report.ReadScanFile(file(t, c.file))
@@ -168,15 +181,88 @@ func TestScanFilesOfTheToolsAreCounted(t *testing.T) {
 			if got.Scanner != c.scanner || report.Count(got.Findings).String() != c.counts || got.Platform != c.platform {
 				t.Errorf("got %s, %s, %q", got.Scanner, report.Count(got.Findings), got.Platform)
 			}
-			if f := got.Findings[0]; c.worst != "" && f.ID+" "+f.Package+" "+f.Version+" → "+f.Fixed != c.worst {
+			if f := got.Findings[0]; f.ID+" "+f.Package+" "+f.Version+" → "+f.Fixed != c.worst {
 				t.Errorf("worst is %+v", f)
 			}
 		})
 	}
 }
 
+// TestReportsFromARegistryNameTheirImage is what keeps a report about another image out.
+func TestReportsFromARegistryNameTheirImage(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "reports", "*-registry-*"))
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d reports, %v", len(files), err)
+	}
+	for _, f := range files {
+		scan, err := report.ReadScanFile(file(t, filepath.Base(f)))
+		if err != nil || len(scan.Digests) != 1 || scan.Digests[0] != "sha256:3e15efecbcb14031b3aced23fb62685ce95a9bb1913704fa7052afaeaa9ba56d" {
+			t.Errorf("%s is about %q, %v", f, scan.Digests, err)
+		}
+	}
+}
+
+// TestAnAdvisoryOfGitHubIsNamedTheSameInEveryFormat: allow entries and OpenVEX name findings by it.
+func TestAnAdvisoryOfGitHubIsNamedTheSameInEveryFormat(t *testing.T) {
+	for file, id := range map[string]string{
+		"trivy-critical.json": "CVE-2026-28131", "trivy.sarif": "CVE-2026-28131", "trivy-cyclonedx.json": "CVE-2026-28131",
+		"grype-high.json": "GHSA-4374-p667-p6c8", "grype.sarif": "GHSA-4374-p667-p6c8", "grype-cyclonedx.json": "GHSA-4374-p667-p6c8",
+	} {
+		scan := scanOf(t, file)
+		i := slices.IndexFunc(scan.Findings, func(f report.Finding) bool { return f.Package == "golang.org/x/net" })
+		if i < 0 || scan.Findings[i].ID != id || scan.Findings[i].Version != "v0.30.0" || scan.Findings[i].Fixed != "0.45.0" {
+			t.Errorf("%s: %+v", file, scan.Findings)
+		}
+	}
+	for _, file := range []string{"trivy-critical.json", "grype-high.json"} {
+		scan := scanOf(t, file)
+		for _, id := range []string{"CVE-2026-28131", "ghsa-4374-p667-p6c8"} {
+			if !slices.ContainsFunc(scan.Findings, func(f report.Finding) bool { return f.Named(id) }) {
+				t.Errorf("%s has no %s", file, id)
+			}
+		}
+	}
+}
+
+func scanOf(t testing.TB, name string) report.Scan {
+	t.Helper()
+	scan, err := report.ReadScanFile(file(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scan
+}
+
+// TestAListOfContentsIsNoCleanScan: Trivy writes an empty list of
+// vulnerabilities, too, where it looked for none.
+func TestAListOfContentsIsNoCleanScan(t *testing.T) {
+	raw := file(t, "trivy-sbom.json")
+	if !strings.Contains(string(raw), `"vulnerabilities": []`) {
+		t.Fatal("trivy-sbom.json is not what Trivy writes without a scan")
+	}
+	if scan, err := report.ReadScanFile(raw); err == nil || !strings.Contains(err.Error(), "proves no scan") {
+		t.Errorf("read as %s with %d findings, %v", scan.Scanner, len(scan.Findings), err)
+	}
+}
+
+func TestToolsOfCycloneDX(t *testing.T) {
+	for tools, want := range map[string]string{
+		`[{"vendor":"aquasecurity","name":"Trivy","version":"0.49.0"}]`: "trivy 0.49.0",
+		`{"components":[{"name":"grype","version":"0.121.2"}]}`:         "grype 0.121.2",
+		`{"components":[{"name":"grype"},{"name":"syft"}]}`:             "cyclonedx ",
+		`{"components":[],"services":[{"name":"x"}]}`:                   "cyclonedx ",
+		`7`: "cyclonedx ",
+		`{"components":[{"name":"gr\u001bype","version":"\u202e1"}]}`: "grype 1",
+	} {
+		got, err := report.ReadScanFile([]byte(`{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"tools":` + tools + `},"vulnerabilities":[{"id":"CVE-1"}]}`))
+		if err != nil || got.Scanner+" "+got.Version != want {
+			t.Errorf("%s: %q, %v", tools, got.Scanner+" "+got.Version, err)
+		}
+	}
+}
+
 func TestVulnPredicateReadsBack(t *testing.T) {
-	for _, name := range []string{"trivy-critical.json", "grype-high.json", "trivy.sarif", "cyclonedx.json"} {
+	for _, name := range []string{"trivy-critical.json", "grype-high.json", "trivy.sarif", "trivy-cyclonedx.json", "grype-cyclonedx.json"} {
 		scan, err := report.ReadScanFile(file(t, name))
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +286,7 @@ func TestTrivysOwnPredicateIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Count(got.Findings)[config.Critical] != 1 || got.Version != "0.74.0" || got.Finished.Format(time.RFC3339) != "2026-11-23T09:02:19Z" {
+	if report.Count(got.Findings)[config.Critical] != 1 || got.Version != "0.74.0" || got.Finished.Format(time.RFC3339) != "2026-11-24T04:29:46Z" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -211,12 +297,13 @@ func TestWhatIsNoImageScanIsRefused(t *testing.T) {
 		"filesystem":       strings.Replace(trivy, "container_image", "filesystem", 1),
 		"schema 3":         strings.Replace(trivy, `"SchemaVersion": 2`, `"SchemaVersion": 3`, 1),
 		"unknown severity": strings.Replace(trivy, `"Severity": "MEDIUM"`, `"Severity": "SEVERE"`, 1),
-		"directory":        strings.Replace(grype, `"type": "image"`, `"type": "directory"`, 1),
-		"other tool":       strings.Replace(grype, `"name": "grype"`, `"name": "snyk"`, 1),
+		"directory":        strings.Replace(grype, `"type":"image"`, `"type":"directory"`, 1),
+		"other tool":       strings.Replace(grype, `"name":"grype"`, `"name":"snyk"`, 1),
 		"wrong type":       strings.Replace(trivy, `"Results": [`, `"Results": 7, "X": [`, 1),
 		"duplicate":        strings.Replace(trivy, `"Results": [`, `"Results": [], "Results": [`, 1),
 		"trailing":         trivy + "{}",
 		"bill only":        `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[]}`,
+		"bill of Trivy":    string(file(t, "trivy-sbom.json")),
 		"no runs":          `{"version":"2.1.0","runs":[]}`,
 		"scan failed":      `{"version":"2.1.0","runs":[{"invocations":[{"executionSuccessful":false}]}]}`,
 		"tests":            string(file(t, "go-test.jsonl")),

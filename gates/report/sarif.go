@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config"
 )
@@ -40,6 +43,7 @@ type sarifRun struct {
 type sarifRule struct {
 	ID      string    `json:"id"`
 	Short   sarifText `json:"shortDescription"`
+	Help    sarifText `json:"help"`
 	HelpURI string    `json:"helpUri"`
 	Default struct {
 		Level string `json:"level"`
@@ -126,6 +130,11 @@ func (s *Scan) addRun(run sarifRun) error {
 			return err
 		}
 		s.Findings = append(s.Findings, f)
+		for _, d := range r.scanned() {
+			if !slices.Contains(s.Digests, d) {
+				s.Digests = append(s.Digests, d)
+			}
+		}
 	}
 	return nil
 }
@@ -166,11 +175,33 @@ func (r sarifResult) finding(list []sarifRule, byID map[string]sarifRule) (Findi
 	if len(rule.Properties.PURLs) == 1 {
 		f.PURL = rule.Properties.PURLs[0]
 	}
-	// Grype: the rule is <vulnerability>-<package>.
-	if id, pkg, ok := cutVulnerability(f.ID); ok && f.Package == "" {
-		f.ID, f.Package = id, pkg
+	if f.Package == "" {
+		f.ofGrype(rule)
 	}
 	return f, nil
+}
+
+// ofGrype takes apart what Grype writes: the rule is <vulnerability>-<package>,
+// and its help has the versions.
+func (f *Finding) ofGrype(rule sarifRule) {
+	pkg := line(rule.Help.Text, "Package: ")
+	id, ok := strings.CutSuffix(f.ID, "-"+pkg)
+	if pkg == "" || !ok || id == "" {
+		return
+	}
+	f.ID, f.Package = id, pkg
+	f.Version, f.Fixed = line(rule.Help.Text, "Version: "), line(rule.Help.Text, "Fix Version: ")
+}
+
+// scanned is the image in the messages of Grype's results, which is nowhere
+// else: "… was found in image registry/app@sha256:… at: …".
+func (r sarifResult) scanned() []digest.Digest {
+	_, after, ok := strings.Cut(r.Message.Text, " was found in image ")
+	image, _, closed := strings.Cut(after, " at: ")
+	if !ok || !closed {
+		return nil
+	}
+	return digestsOf(image)
 }
 
 // severity is the score of the rule, else a word among its tags or in the
@@ -231,13 +262,4 @@ func line(text, prefix string) string {
 		}
 	}
 	return ""
-}
-
-// cutVulnerability takes CVE-2026-1-openssl apart.
-func cutVulnerability(rule string) (id, pkg string, ok bool) {
-	parts := strings.SplitN(rule, "-", 4)
-	if len(parts) == 4 && parts[0] == "CVE" && parts[3] != "" {
-		return strings.Join(parts[:3], "-"), parts[3], true
-	}
-	return "", "", false
 }
