@@ -158,7 +158,7 @@ func (g github) refusal(r reply, secret bool) error {
 	case !secret && (g.TokenEnv != "" || g.CLI):
 		return ofSource{fault.New(fault.Usage, fault.HintOf(errUntrusted), err, "GitHub was asked for %s without a token, because %s", g.Repository, errUntrusted.Error())}
 	case !secret:
-		hint = "a private repository needs token-env or cli: true"
+		hint = "a private repository needs token-env or gh: true"
 	case r.status == http.StatusForbidden || r.status == http.StatusNotFound:
 		hint = "the token needs to read checks and commit statuses of " + g.Repository
 	}

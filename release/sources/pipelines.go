@@ -134,7 +134,7 @@ func (p asking) unauthorized(r reply) error {
 		return ofSource{fault.New(fault.Usage, fault.HintOf(errUntrusted), err, "Azure DevOps was asked for %s without a token, because %s", p.Project, errUntrusted.Error())}
 	}
 	p.refused()
-	hint := "name a variable with a token in token-env, or sign in with az login and set cli: true"
+	hint := "name a variable with a token in token-env, or sign in with az login and set az: true"
 	if p.secret {
 		hint = "the token has ended or is wrong: it needs Build (read) and Test Management (read)"
 	}
