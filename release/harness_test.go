@@ -64,6 +64,7 @@ type world struct {
 	writer                    *registry.Client
 	stagingFaults, prodFaults func(w http.ResponseWriter, r *http.Request) bool
 	noReferrers               bool
+	edits                     []func(*config.Config) // of the configuration, before the desk is made
 }
 
 type option func(*world)
@@ -88,6 +89,9 @@ func newWorld(t testing.TB, options ...option) *world {
 	w.qa, w.owner = newPerson(t, "qa@example.com"), newPerson(t, "owner@example.com")
 	w.signer = w.owner
 	w.config = w.configuration()
+	for _, e := range w.edits {
+		e(w.config)
+	}
 	var err error
 	if w.store, err = store.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
