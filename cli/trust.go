@@ -25,8 +25,8 @@ func newTrust(s *session) *cobra.Command {
 		Long: `A plimsoll.yaml that was found here or in a parent directory could come from
 anybody: it runs no command and sends no credential until you accepted it. Trust
 shows it, or what changed since you accepted it last, and remembers its hash. The
-hash covers the public keys, certificate authorities and roots of trust that the
-file names: if one of them changes, trust is asked for again.
+hash covers the public keys, certificate authorities, roots of trust and scripts
+beside it that the file names: if one of them changes, trust is asked for again.
 
 It also asks again for what the file trusts by reference: public keys of key
 services (azurekms://, awskms://), which are remembered from their first use on,

@@ -11,7 +11,8 @@ type binder struct {
 	*source
 	dir      string
 	read     reader
-	files    map[string][]byte // what was read, by its path as written
+	files    map[string]string // SHA-256 of what was read, by its path as written
+	hashed   int               // bytes of scripts among them
 	trust    map[string]Group
 	sources  map[string]Source
 	compiled map[*node]bool // expressions that were compiled already
@@ -38,7 +39,7 @@ func (b *binder) bind(c *Config, root *node) {
 func (b *binder) file(path string, limit int64) ([]byte, error) {
 	raw, err := b.read(resolve(b.dir, path), limit)
 	if err == nil {
-		b.files[path] = raw
+		b.files[path] = hash(raw)
 	}
 	return raw, err
 }

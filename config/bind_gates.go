@@ -23,7 +23,7 @@ func (b *binder) gates(defaults, own *node, channel string) Gates {
 	}
 	if n := pick("e2e"); n != nil {
 		g.E2E = &E2EGate{
-			Signers: b.knownGroups(n.get("signers")), Sources: b.knownSources(n.get("sources")),
+			Signers: b.knownGroups(n.get("signers")), Sources: b.testSources(n.get("sources")),
 			MaxAge: span(n.get("max-age")), Suites: n.get("suites").texts(),
 		}
 	}

@@ -132,6 +132,16 @@ func (b *binder) checkPlain(s *HTTPSource, n *node) {
 	}
 }
 
+// testSources are the sources of a gate that asks for test results.
+func (b *binder) testSources(n *node) []string {
+	for _, s := range n.list() {
+		if h := b.sources[s.text].HTTP; h != nil && h.State == "" {
+			b.report(s.place, "add state and passed to "+s.text, "%s gives the report of a scanner, not test results", s.text)
+		}
+	}
+	return b.knownSources(n)
+}
+
 // knownSources reports names that sources does not define.
 func (b *binder) knownSources(n *node) []string {
 	known := slices.Sorted(maps.Keys(b.sources))

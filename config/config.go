@@ -15,7 +15,7 @@ type Config struct {
 	Found bool
 	// Text is what plimsoll trust shows and a person accepts: the team's file as it
 	// was read, and below it the SHA-256 of every file that it names (public keys,
-	// certificate authorities, roots of trust).
+	// certificate authorities, roots of trust, scripts beside it).
 	Text []byte
 	Hash string // SHA-256 of Text, hex
 

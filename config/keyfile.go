@@ -17,11 +17,14 @@ import (
 	"strings"
 )
 
-// The most bytes of a public key, of a file with certificates, and of a root of trust.
+// The most bytes of a public key, of a file with certificates, of a root of trust,
+// of a script beside the configuration, and of all scripts.
 const (
 	maxKeyFile  = 64 << 10
 	maxCAFile   = 1 << 20
 	maxRootFile = 1 << 20
+	maxProgram  = 4 << 20
+	maxPrograms = 32 << 20
 )
 
 // leastRSA is the least size of an RSA key in bits (NIST SP 800-57 part 1).

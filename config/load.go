@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"plimsoll/config/fault"
 )
@@ -57,9 +58,10 @@ func parseTeam(path string, raw []byte, read reader) (*Config, error) {
 	if root == nil {
 		return nil, s.err()
 	}
-	b := &binder{source: s, dir: filepath.Dir(path), read: read, files: map[string][]byte{}, compiled: map[*node]bool{}}
+	b := &binder{source: s, dir: filepath.Dir(path), read: read, files: map[string]string{}, compiled: map[*node]bool{}}
 	c := &Config{Path: path, Dir: b.dir}
 	b.bind(c, root)
+	b.programs(c)
 	if err := s.err(); err != nil {
 		return nil, err
 	}
@@ -68,10 +70,42 @@ func parseTeam(path string, raw []byte, read reader) (*Config, error) {
 	return c, nil
 }
 
+// programs remembers the scripts that commands name beside the configuration:
+// they come from where the file comes from, so they are accepted with it. What is
+// elsewhere, or cannot be read, is somebody else's.
+func (b *binder) programs(c *Config) {
+	for _, s := range c.Services {
+		b.program(s.Deliver.Command)
+	}
+	for _, s := range c.Sources {
+		b.program(s.Command)
+	}
+}
+
+func (b *binder) program(argv []string) {
+	for i, a := range argv {
+		// A program by its name alone is looked for in the path, not here.
+		if i == 0 && !strings.ContainsAny(a, `/\`) || !filepath.IsLocal(filepath.FromSlash(a)) || strings.Contains(a, "{{") {
+			continue
+		}
+		if _, ok := b.files[a]; ok || b.hashed > maxPrograms {
+			continue
+		}
+		raw, err := b.read(filepath.Join(b.dir, filepath.FromSlash(a)), maxProgram)
+		if err != nil {
+			continue
+		}
+		b.files[a] = hash(raw)
+		if b.hashed += len(raw); b.hashed > maxPrograms {
+			b.report(place{}, "let the commands name fewer or smaller files of this directory", "the scripts beside the file have more than %d bytes together", maxPrograms)
+		}
+	}
+}
+
 // withFiles is the team's file, and below it the hash of every file that it
-// names: what a person accepts, so that another key or certificate authority is
-// another configuration.
-func withFiles(raw []byte, files map[string][]byte) []byte {
+// names: what a person accepts, so that another key, certificate authority or
+// script is another configuration.
+func withFiles(raw []byte, files map[string]string) []byte {
 	if len(files) == 0 {
 		return raw
 	}
@@ -79,7 +113,7 @@ func withFiles(raw []byte, files map[string][]byte) []byte {
 	b.Write(raw)
 	b.WriteString("\n# The files that it names, with their SHA-256:\n")
 	for _, path := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(&b, "# %s %q\n", hash(files[path]), path)
+		fmt.Fprintf(&b, "# %s %q\n", files[path], path)
 	}
 	return b.Bytes()
 }

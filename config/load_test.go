@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,12 +175,20 @@ func TestHashCoversTheFileAndWhatItNames(t *testing.T) {
 	}
 	dir := team(t)
 	put(t, dir, "trusted_root.json", []byte(trustedRoot))
+	put(t, dir, "bin/state.sh", []byte("echo"))
+	put(t, dir, "deploy.py", []byte("print()"))
+	put(t, dir, "kubectl", []byte("not run: a name alone is looked for in the path"))
 	path := put(t, dir, config.FileName, []byte(`
 trust-root: {file: trusted_root.json}
 registries: {p.example.com: {read: {docker: true}, ca: corp.pem}}
 trust: {ci: {keys: [keys/ci.pub]}, owners: {people: {me@example.com: keys/owner.pub}}}
-sources: {ci: {http: {url: 'https://ci.example.com', state: $.s, passed: [ok], ca: corp.pem}}}
-`+smallest))
+sources:
+  ci: {http: {url: 'https://ci.example.com', state: $.s, passed: [ok], ca: corp.pem}}
+  script: {command: [bin/state.sh, '{{.Digest}}', ../elsewhere, /etc/passwd]}
+services:
+  - {name: app, staging: s.example.com/app, prod: p.example.com/app, deliver: {command: [python3, deploy.py]}}
+  - {name: web, staging: s.example.com/web, prod: p.example.com/web, deliver: {command: [kubectl, apply]}}
+`))
 	seen := map[string]string{}
 	note := func(what string) {
 		t.Helper()
@@ -204,6 +213,14 @@ sources: {ci: {http: {url: 'https://ci.example.com', state: $.s, passed: [ok], c
 	note("another certificate authority")
 	put(t, dir, "trusted_root.json", []byte(trustedRoot+"\n"))
 	note("another root of trust")
+	put(t, dir, "bin/state.sh", []byte("curl evil"))
+	note("another script of a source")
+	put(t, dir, "deploy.py", []byte("evil()"))
+	note("another script of a delivery")
+	put(t, dir, "kubectl", []byte("anything"))
+	if c, err := config.Load(path, false, ""); err != nil || seen[c.Hash] == "" || strings.Contains(string(c.Text), "/etc/passwd\"") {
+		t.Errorf("what is not run from here does not count: %v\n%s", err, c.Text)
+	}
 }
 
 func TestAliasesAndMergeKeysAreUnderstood(t *testing.T) {

@@ -90,7 +90,7 @@ func TestBiggerChangesAreLookedAtInFullUnlessTheFileSays(t *testing.T) {
 		"when: bigger-change":                               config.DefaultBigger(),
 		"when: bigger-change, bigger: {layers: 0}":          {Rules: config.DefaultBigger().Rules, Size: 25},
 		"when: bigger-change, bigger: {rules: [], size: 0}": {Layers: 50},
-		"when: always": {},
+		"quorum: 1, when: always, not-by: [promoter]":       {},
 	} {
 		c := mustLoad(t, groups+"gates: {sign-off: {signers: [leads], "+text+"}}\n"+smallest)
 		if d := cmp.Diff(want, c.Services[0].Gates.SignOff.Bigger); d != "" {

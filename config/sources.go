@@ -37,7 +37,7 @@ type HTTPSource struct {
 	URL       string   // a template over Service, Digest, Revision, Staging, each escaped for a URL
 	TokenEnv  string   // the environment variable with a bearer token; "" for none
 	Header    string   // the header that carries the token; Authorization by default
-	State     string   // JSONPath (RFC 9535) of the state
+	State     string   // JSONPath (RFC 9535) of the state; "" if the whole answer is a scanner's report
 	Passed    []string // values of the state that mean passed; others: see Running
 	Running   []string // values that mean not finished
 	Count     string   // JSONPath of the number of tests that passed; "" for none

@@ -31,6 +31,7 @@ sources:
       link: $.runs[0].url
       ca: corp.pem
   here:    {http: {url: 'http://127.0.0.1:8080/state', state: $.s, passed: [ok], plain-http: true}}
+  harbor:  {http: {url: 'https://harbor.example.com/report/{{.Digest}}', token-env: HARBOR_TOKEN}}
   script:  {command: [./state, '{{.Digest}}', '{{.Staging}}']}
 `+smallest)
 	want := map[string]config.Source{
@@ -44,6 +45,7 @@ sources:
 			Count: "$.runs[0].tests.passed", Total: "$.runs[0].tests.total", Time: "$.runs[0]['finished at']", Link: "$.runs[0].url",
 		}},
 		"here":   {HTTP: &config.HTTPSource{URL: "http://127.0.0.1:8080/state", Header: "Authorization", State: "$.s", Passed: []string{"ok"}, PlainHTTP: true}},
+		"harbor": {HTTP: &config.HTTPSource{URL: "https://harbor.example.com/report/{{.Digest}}", TokenEnv: "HARBOR_TOKEN", Header: "Authorization"}},
 		"script": {Command: []string{"./state", "{{.Digest}}", "{{.Staging}}"}},
 	}
 	for name, s := range want {
