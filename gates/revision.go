@@ -30,14 +30,14 @@ func Revision(p Policy, in Input) (string, error) {
 		return "", fmt.Errorf("%w: %s", ErrNoRevision, strings.Join(f.broken, "; "))
 	}
 	var newest time.Time
-	var commits []string
+	commits := make([]string, 0, len(builds))
 	for _, b := range builds {
 		commit := b.origin.commit(sourceRepository(gate.Source))
 		switch {
 		case commit == "":
 			continue
 		case len(commits) == 0 || b.at.After(newest):
-			newest, commits = b.at, []string{commit}
+			newest, commits = b.at, append(commits[:0], commit)
 		case b.at.Equal(newest):
 			commits = append(commits, commit)
 		}

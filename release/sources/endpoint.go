@@ -102,26 +102,8 @@ func (e endpoint) read(raw []byte) (gates.Answer, error) {
 	if a.State == "" {
 		return a, fmt.Errorf("its answer has no word at %s (state)", e.State)
 	}
-	if a.Passed, err = numberAt(doc, "count", e.Count); err != nil {
+	if err := e.count(doc, &a); err != nil {
 		return a, err
-	}
-	if a.Total, err = numberAt(doc, "total", e.Total); err != nil {
-		return a, err
-	}
-	if a.Passed > a.Total && e.Total != "" {
-		return a, fmt.Errorf("it counts %d passed tests of %d", a.Passed, a.Total)
-	}
-	if a.State == gates.Failed && e.Total != "" && e.Count != "" {
-		a.Failed = a.Total - a.Passed
-	}
-	if e.Time != "" {
-		v, err := at(doc, "time", e.Time)
-		if err != nil {
-			return a, err
-		}
-		if a.Finished, err = moment(v); err != nil {
-			return a, err
-		}
 	}
 	if e.Link != "" {
 		if v, err := at(doc, "link", e.Link); err == nil { // a page for people decides nothing
@@ -129,7 +111,32 @@ func (e endpoint) read(raw []byte) (gates.Answer, error) {
 			a.Link = page(w)
 		}
 	}
-	return a, nil
+	if e.Time == "" || a.State == gates.Running || a.State == gates.Absent {
+		return a, nil
+	}
+	if v, err = at(doc, "time", e.Time); err == nil {
+		a.Finished, err = moment(v)
+	}
+	return a, err
+}
+
+// count reads the numbers of tests. One that is not finished may not have them yet.
+func (e endpoint) count(doc any, a *gates.Answer) error {
+	passed, err := numberAt(doc, "count", e.Count)
+	total, other := numberAt(doc, "total", e.Total)
+	switch err = cmp.Or(err, other); {
+	case a.State == gates.Running || a.State == gates.Absent:
+		return nil
+	case err != nil:
+		return err
+	case passed > total && e.Total != "":
+		return fmt.Errorf("it counts %d passed tests of %d", passed, total)
+	}
+	a.Passed, a.Total = passed, total
+	if a.State == gates.Failed && e.Total != "" {
+		a.Failed = total - passed
+	}
+	return nil
 }
 
 // state is what a word of the answer means: what is not listed has failed.

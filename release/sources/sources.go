@@ -28,8 +28,8 @@ const (
 
 const (
 	defaultTimeout = 10 * time.Second
-	defaultKeep    = time.Minute
-	atOnce         = 4 // questions to one source at a time; GitHub asks for few
+	patience       = 30 * time.Second // after which a list asks a source again that could not answer
+	atOnce         = 4                // questions to one source at a time; GitHub asks for few
 )
 
 // Question is what a source is asked about.
@@ -97,22 +97,25 @@ func (s *Sources) Close() {
 // an answer that is younger than the source's keep is given again, with its
 // time in Asked.
 func (s *Sources) Ask(ctx context.Context, names []string, q Question, fresh bool) []gates.Answer {
-	return s.each(ctx, names, q, func(c config.Source) time.Duration {
+	return s.each(ctx, names, q, func(c config.Source) ages {
 		if fresh {
-			return 0
+			return ages{}
 		}
-		return cmp.Or(c.Keep, defaultKeep)
+		return ages{answer: c.Keep, trouble: max(c.Keep, patience)}
 	})
 }
 
 // Within is Ask that takes an answer again if it is at most that old, and no
 // older than the source's keep.
 func (s *Sources) Within(ctx context.Context, names []string, q Question, age time.Duration) []gates.Answer {
-	return s.each(ctx, names, q, func(c config.Source) time.Duration { return min(age, cmp.Or(c.Keep, defaultKeep)) })
+	return s.each(ctx, names, q, func(c config.Source) ages { return ages{answer: min(age, c.Keep)} })
 }
 
+// ages is how old what is given again may be: an answer, and that there was none.
+type ages struct{ answer, trouble time.Duration }
+
 // each asks the sources side by side; the answers stand in the order of the names.
-func (s *Sources) each(ctx context.Context, names []string, q Question, age func(config.Source) time.Duration) []gates.Answer {
+func (s *Sources) each(ctx context.Context, names []string, q Question, old func(config.Source) ages) []gates.Answer {
 	all := make([][]gates.Answer, len(names))
 	var group sync.WaitGroup
 	for i, name := range names {
@@ -123,7 +126,7 @@ func (s *Sources) each(ctx context.Context, names []string, q Question, age func
 			continue
 		}
 		c.Name = name
-		group.Go(func() { all[i] = s.one(ctx, c, q, age(c)) })
+		group.Go(func() { all[i] = s.one(ctx, c, q, old(c)) })
 	}
 	group.Wait()
 	var out []gates.Answer
@@ -133,10 +136,10 @@ func (s *Sources) each(ctx context.Context, names []string, q Question, age func
 	return out
 }
 
-// one gives the answers of one source; age is how old a kept one may be.
-func (s *Sources) one(ctx context.Context, c config.Source, q Question, age time.Duration) []gates.Answer {
+// one gives the answers of one source, kept ones if they are not too old.
+func (s *Sources) one(ctx context.Context, c config.Source, q Question, old ages) []gates.Answer {
 	key := keyOf(s.Config.Dir, c, q)
-	if known, ok := s.kept.find(key, s.Now(), age); ok {
+	if known, ok := s.kept.find(key, s.Now(), old.answer); ok {
 		return known
 	}
 	turn := s.turn(c.Name)
@@ -145,7 +148,7 @@ func (s *Sources) one(ctx context.Context, c config.Source, q Question, age time
 		return []gates.Answer{s.failed(c, q, fmt.Errorf("wait for a turn: %w", err))}
 	}
 	defer turn.Release(1)
-	if err := s.trouble.known(c.Name, s.Now(), age); err != nil { // looked at after the wait: others were asked meanwhile
+	if err := s.trouble.known(c.Name, s.Now(), old.trouble); err != nil { // looked at after the wait: others were asked meanwhile
 		return []gates.Answer{s.failed(c, q, err)}
 	}
 	answers, err := s.limited(ctx, c, q)
@@ -159,7 +162,7 @@ func (s *Sources) one(ctx context.Context, c config.Source, q Question, age time
 		a := &answers[i]
 		a.Source, a.Kind, a.Asked, a.About = c.Name, KindOf(c), now, cmp.Or(a.About, q.Digest.String())
 	}
-	s.kept.put(key, now, cmp.Or(c.Keep, defaultKeep), answers)
+	s.kept.put(key, now, c.Keep, answers)
 	return answers
 }
 
