@@ -8,6 +8,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/sigstoretest"
 )
 
 func FuzzVerify(f *testing.F) {
@@ -25,6 +26,39 @@ func FuzzVerify(f *testing.F) {
 			t.Error("verified with a key that signed nothing")
 		}
 	})
+}
+
+// FuzzVerifyCertificate never takes an envelope that the workflow did not sign,
+// whatever stands around it, and no bytes of a bundle break it.
+func FuzzVerifyCertificate(f *testing.F) {
+	sigstore := sigstoretest.New(f)
+	statement := testStatement(f, image)
+	for _, how := range []sigstoretest.Signing{ours, {Issuer: github, Identity: workflow, Version: "0.1"}, {Issuer: github, Identity: workflow, NoLog: true, Timestamp: true}} {
+		f.Add(sigstore.Bundle(f, how, statement))
+	}
+	f.Add(fixtureIn(f, "sigstore", "npm-provenance.bundle.json"))
+	f.Add(fixtureIn(f, "sigstore", "two-signatures.bundle.json"))
+	group := sigstore.Group(f, "ci", github, workflow)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		v, err := evidence.Verify(evidence.Item{Form: evidence.Bundle, Raw: raw}, group, now)
+		switch {
+		case err == nil && (!v.About(image) || v.Identity != workflow || v.Logged.IsZero()):
+			t.Errorf("took %+v", v)
+		case err != nil && !hasReason(err):
+			t.Errorf("the error %v has no reason", err)
+		}
+	})
+}
+
+func hasReason(err error) bool {
+	for _, reason := range []error{
+		evidence.ErrUnsigned, evidence.ErrWrongSigner, evidence.ErrExpiredKey, evidence.ErrMalformed, evidence.ErrUnsupported, evidence.ErrUnreadable,
+	} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzVerifySimple never takes bytes that the key did not sign.

@@ -77,7 +77,7 @@ func find(ctx context.Context, ref string) (held, error) {
 		if key, err = s.open(ctx, ref); err == nil {
 			public, err = key.PublicKey(options.WithContext(ctx))
 		}
-		return err
+		return err //nolint:wrapcheck // refused says what was tried
 	})
 	if err != nil {
 		return held{}, s.refused(ctx, "ask for the public key of", ref, err)

@@ -39,7 +39,7 @@ func (s *signer) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	var sig []byte
 	err := guarded(func() (err error) {
 		sig, err = s.key.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
-		return err
+		return err //nolint:wrapcheck // refused says what was tried
 	})
 	if err != nil {
 		return nil, s.in.refused(ctx, "sign with", s.ref, err)
