@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -44,7 +45,7 @@ func (f *format) wrong(value string) (problem, hint string) {
 		}
 	}
 	if f.compiled != nil && !f.compiled.MatchString(value) {
-		return f.problem, f.hint
+		return f.problem, cmp.Or(f.hint, "what is right here: "+f.what)
 	}
 	return "", ""
 }
