@@ -10,6 +10,7 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/registry"
 	"plimsoll/release/operation"
 )
 
@@ -29,9 +30,18 @@ type (
 // runner does what changes prod; the desk is its judge.
 func (d *Desk) runner() *operation.Runner {
 	return &operation.Runner{
-		Config: d.Config, Journal: d.Store, Client: d.Client, Signer: d.identify, Judge: judge{d}, Now: d.Now,
+		Config: d.Config, Journal: d.Store, Client: d.client, Signer: d.identify, Judge: judge{d}, Now: d.Now,
 		Actor: d.Actor, Commands: d.commands(), ReadOnly: d.ReadOnly, Version: d.Version, Environ: os.Environ(),
 	}
+}
+
+// client is the desk's own for reading, so that an operation knows the clock of
+// every registry that its judge has asked.
+func (d *Desk) client(p registry.Purpose) *registry.Client {
+	if p == registry.Read {
+		return d.read()
+	}
+	return d.Client(p)
 }
 
 // commands tells whether the configuration may run commands: a file that was
