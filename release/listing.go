@@ -104,7 +104,7 @@ func (l *listing) view(ctx context.Context) ServiceView {
 	v := ServiceView{Service: l.Name, Staging: l.Staging, Candidates: []Candidate{}, At: l.now, Total: l.total}
 	v.Prod = l.prodView()
 	v.Candidates = l.candidates(ctx)
-	l.warn()
+	l.warn(v.Prod)
 	v.Warnings = l.warnings
 	if l.err != nil {
 		v = v.failed(l.err)
@@ -183,8 +183,11 @@ func (l *listing) prodView() Prod {
 	slices.SortFunc(v.Tags, func(a, b string) int { return compareTags(b, a) })
 	if r := recordOf(l.chain, l.prod); r != nil {
 		at := r.At()
-		v.Since, v.By, v.Record = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest
+		v.Since, v.By, v.Record, v.Overrides = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest, cleanTags(r.Predicate.Overrides)
 		v.Tags = append(v.Tags, releaseTag(l.prod))
+	} else if l.chainErr == nil {
+		v.Unrecorded = fmt.Sprintf("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",
+			l.channel(), short(l.prod), l.Name)
 	}
 	return v
 }
@@ -211,15 +214,17 @@ func (l *listing) keep(v ServiceView) error {
 const clockOff = 5 * time.Minute
 
 // warn gathers what a person should see beside the rows.
-func (l *listing) warn() {
+func (l *listing) warn(prod Prod) {
 	d := l.desk
 	slices.Sort(l.warnings)
 	l.warnings = append(l.warnings, l.repushed()...)
 	if l.chainErr != nil {
 		l.say("the ledger %s could not be read: %v", l.ledger, l.chainErr)
-	} else if l.prod != "" && recordOf(l.chain, l.prod) == nil {
-		l.say("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",
-			l.channel(), short(l.prod), l.Name)
+	} else if prod.Unrecorded != "" {
+		l.say("%s", prod.Unrecorded)
+	}
+	if s := l.standing; s.Required && s.Err == nil && !s.Signed {
+		l.say("none of its owners signed the policy of this configuration, so nothing can be promoted; plimsoll policy show %s says what differs", l.Name)
 	}
 	if l.imageErr != nil && l.err == nil {
 		l.say("what prod runs could not be read, so every change counts as a bigger one: %v", l.imageErr)

@@ -135,6 +135,9 @@ func TestOnlyASignedPolicyPromotes(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 
+	if l := w.list(); len(l.Warnings) != 0 || l.Prod.Unrecorded != "" {
+		t.Errorf("%q, %+v", l.Warnings, l.Prod)
+	}
 	two := w.ready("v2")
 	signed := w.config
 	for name, change := range map[string]func(c *config.Config){
@@ -165,6 +168,9 @@ func TestOnlyASignedPolicyPromotes(t *testing.T) {
 	w.config, w.signer = signed, w.owner
 	w.edit(lax)
 	w.refusedByPolicy(two, "max-severity", "critical")
+	if l := w.list(); len(l.Warnings) != 1 || !strings.Contains(l.Warnings[0], "plimsoll policy show chat") {
+		t.Errorf("%q", l.Warnings)
+	}
 	if v := w.policy(); !slices.Contains(v.Diff, `- gates.scan.max-severity: "medium"`) || !slices.Contains(v.Diff, `+ gates.scan.max-severity: "critical"`) || len(v.Diff) != 2 {
 		t.Errorf("%q", v.Diff)
 	}
@@ -401,6 +407,9 @@ func TestGoingPastAFreeze(t *testing.T) {
 	h, err := w.desk.History(t.Context(), "chat")
 	if err != nil || !slices.Equal(h[0].Overrides, past.Overrides) || h[0].Reason != past.Reason || h[0].Actor != w.owner.id {
 		t.Errorf("%+v, %v", h, err)
+	}
+	if p := w.list().Prod; !slices.Equal(p.Overrides, past.Overrides) {
+		t.Errorf("%+v", p)
 	}
 	v := w.verify(dg)
 	if !v.Promoted || !slices.Equal(v.Overrides, past.Overrides) || v.Reason != past.Reason || check(t, v.Checks, gates.FreezeGate).Status != gates.Waived {

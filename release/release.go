@@ -38,7 +38,11 @@ type Prod struct {
 	Since     *time.Time     `json:"since"`     // of the newest verified record for this digest, null without one
 	By        string         `json:"by"`
 	Tags      []string       `json:"tags"`   // its names in staging, the release tag last
-	Record    *digest.Digest `json:"record"` // the verified record of this digest; null: pushed past the gate
+	Record    *digest.Digest `json:"record"` // the verified record of this digest; null: pushed past the gate, or the ledger could not be read
+	// Unrecorded says in words that the digest was pushed past the gate; "" if it
+	// was not, or if that could not be told.
+	Unrecorded string   `json:"unrecorded,omitempty"`
+	Overrides  []string `json:"overrides,omitempty"` // gates that somebody went past to get it there
 	Image
 }
 
