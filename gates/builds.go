@@ -120,12 +120,12 @@ func (e *evaluation) voucher(signers []string) (p *proof, unclear []string) {
 		if o.envelope == nil {
 			continue
 		}
-		v, err := verifyAny(o.envelope, groups, e.in.Now)
+		v := o.verify(groups, e.in.Now)
 		switch {
-		case err == nil && v.About(e.in.Candidate):
-			return &proof{Verified: v}, nil
-		case errors.Is(err, evidence.ErrUnreadable):
-			unclear = append(unclear, fmt.Sprintf("%s %v", label(o.item), err))
+		case v.err == nil && v.About(e.in.Candidate):
+			return &proof{Verified: v.Verified}, nil
+		case errors.Is(v.err, evidence.ErrUnreadable):
+			unclear = append(unclear, fmt.Sprintf("%s %v", label(o.item), v.err))
 		}
 	}
 	return nil, unclear

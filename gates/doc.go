@@ -1,27 +1,40 @@
 // Package gates decides whether a candidate may go to prod. It is pure: no
-// network, no clock, no memory of its own; a verdict is a function of Policy
-// and Input, in whatever order the evidence comes.
+// network and no clock of its own; a verdict is a function of Policy and Input,
+// in whatever order the evidence comes. (Two memories make it faster and change
+// no answer: which key made which signature, and what a scanner's report says.)
 //
 //	evidence items ─► reader ─► per gate: verify (that gate's keys only) ─► parse ─► subject ─► predicate type
 //	                                        │                                                     │
 //	                             rejected, with the reason                            rulings by key and signed time
 //	                                                                                              │
+//	answers of the sources that the gate names ─► rulings by source, check and time ──────────────┤
 //	remembered negatives that are gone ─► rulings that nobody can read any more ──────────────────┤
 //	                                                                                              ▼
-//	                                              newest per key ─► rule ─► freshness ─► Check ─► Verdict
+//	                              newest per key ─► rule ─► freshness ─► Check ─► override? ─► Verdict
+//	calendar, time in staging, CEL over facts, the policy's signature, quarantine ─► Check ───┘
 //
-// Three ideas carry it:
-//   - A statement counts only for a gate whose own signer group made it; all
-//     others are named in the reasons and change no status.
+// Five ideas carry it:
+//   - A statement counts only for a gate whose own signer group made it. Others
+//     change no status; those that claim to be what the gate reads, or do not say
+//     what they are, are named in the reasons.
 //   - Whatever goes wrong on the way is an error or missing, never a pass.
-//   - A "no" is superseded only by a later signed "yes" with the same key (a
-//     suite, a scanner on a platform, a reviewer). One that was seen once and is
-//     gone from the registry still stands, as an error.
+//   - A "no" is superseded only by a later "yes" with the same key (a suite, a
+//     scanner on a platform, a platform, a reviewer). One that was seen once and
+//     is gone still stands, as an error.
+//   - A source outside the registry is believed as far as the policy names it, and
+//     never mixes with what is signed: its keys begin with "source:", it takes no
+//     signed "no" away, and nobody's signature takes a "no" of it away.
+//   - An override turns a check of its gate into waived and changes nothing else.
+//     Nobody goes past a rejection, the policy's signature or a quarantine.
 //
-// Files: gates.go (words), policy.go (what decides, its digest), evaluate.go
-// (order and verdict), reader.go (which statements count), ruling.go (newest
-// per key, negatives), cover.go (platforms); one file per gate: e2e.go, scan.go
-// with vex.go, baseimage.go with provenance.go, signoff.go, freeze.go; and for
-// others: findings.go (what a scan found, which base images), trusted.go (which
-// referrers may travel).
+// Files: gates.go (words), policy.go and effective.go (what decides, its
+// digest), document.go (a policy that can be read again), evaluate.go (order
+// and verdict), reader.go (which statements count), ruling.go (newest per key,
+// negatives), cover.go (platforms), sources.go (which answers count),
+// override.go, standing.go (the policy's signature); one file per gate: e2e.go,
+// scan.go with vex.go, scananswers.go and scanmemo.go, baseimage.go,
+// provenance.go, signoff.go, soak.go, freeze.go with calendar.go, custom.go;
+// slsa.go, origin.go and builds.go read provenance for two of them; and for
+// others: findings.go (what a scan found, which base images), revision.go
+// (which commit), trusted.go (which referrers may travel).
 package gates

@@ -35,6 +35,28 @@ type opened struct {
 	item     evidence.Item
 	envelope *evidence.Envelope
 	err      error
+	known    map[string]verified // by the names of the groups: several gates ask for the same
+}
+
+// verified is what verifyAny says, with the signed time.
+type verified struct {
+	evidence.Verified
+	err   error
+	at    time.Time
+	atErr error // why the signed time cannot be read
+}
+
+// verify asks verifyAny once for the groups.
+func (o opened) verify(groups []config.Group, now time.Time) verified {
+	key := groupNames(groups)
+	v, ok := o.known[key]
+	if !ok {
+		if v.Verified, v.err = verifyAny(o.envelope, groups, now); v.err == nil {
+			v.at, v.atErr = v.SignedTime()
+		}
+		o.known[key] = v
+	}
+	return v
 }
 
 // newReader opens all items, in an order that does not depend on the listing.
@@ -50,7 +72,7 @@ func newReader(in Input) *reader {
 	slices.SortFunc(items, compareItems)
 	items = slices.CompactFunc(items, func(a, b evidence.Item) bool { return compareItems(a, b) == 0 })
 	for _, item := range items {
-		o := opened{item: item}
+		o := opened{item: item, known: map[string]verified{}}
 		o.envelope, o.err = evidence.Open(item)
 		r.items = append(r.items, o)
 	}
@@ -121,15 +143,15 @@ func (r *reader) gather(q question) found {
 			f.unopened(o, q)
 			continue
 		}
-		v, err := verifyAny(o.envelope, q.groups, r.now)
+		v := o.verify(q.groups, r.now)
 		switch {
-		case errors.Is(err, evidence.ErrMalformed):
-			f.broken = append(f.broken, fmt.Sprintf("%s is signed by a key of this gate, but %v", label(o.item), err))
-		case errors.Is(err, evidence.ErrUnreadable):
-			f.unreadable(o.item, err, q)
-		case err != nil && q.names(o.item):
-			f.reject(o.item, err.Error())
-		case err != nil:
+		case errors.Is(v.err, evidence.ErrMalformed):
+			f.broken = append(f.broken, fmt.Sprintf("%s is signed by a key of this gate, but %v", label(o.item), v.err))
+		case errors.Is(v.err, evidence.ErrUnreadable):
+			f.unreadable(o.item, v.err, q)
+		case v.err != nil && q.names(o.item):
+			f.reject(o.item, v.err.Error())
+		case v.err != nil:
 		default:
 			f.consider(v, q, r.now)
 		}
@@ -158,7 +180,7 @@ func (f *found) unreadable(item evidence.Item, err error, q question) {
 }
 
 // consider takes a verified statement if it is what q asks for.
-func (f *found) consider(v evidence.Verified, q question, now time.Time) {
+func (f *found) consider(v verified, q question, now time.Time) {
 	if !q.wants(v.Statement.PredicateType) {
 		if v.PredicateType != "" && q.wants(v.PredicateType) {
 			f.reject(v.Item, fmt.Sprintf("another predicate: %s, signed by %s", clean.Text(v.Statement.PredicateType), v.Group))
@@ -169,15 +191,14 @@ func (f *found) consider(v evidence.Verified, q question, now time.Time) {
 		f.reject(v.Item, fmt.Sprintf("%v: signed by %s, but about %s", evidence.ErrWrongSubject, v.Group, subjectsOf(v.Statement)))
 		return
 	}
-	at, err := v.SignedTime()
 	switch {
-	case err != nil:
-		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(v.Item), v.Group, err))
-	case at.After(now.Add(maxSkew)):
+	case v.atErr != nil:
+		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(v.Item), v.Group, v.atErr))
+	case v.at.After(now.Add(maxSkew)):
 		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s, is dated %s, which is in the future: check the clock of the signer, and of this machine",
-			label(v.Item), v.Group, moment(at)))
+			label(v.Item), v.Group, moment(v.at)))
 	default:
-		f.proofs = append(f.proofs, proof{v, at})
+		f.proofs = append(f.proofs, proof{v.Verified, v.at})
 	}
 }
 
@@ -186,17 +207,24 @@ func (f *found) reject(item evidence.Item, why string) {
 	f.rejected = append(f.rejected, label(item)+": "+why)
 }
 
-// verifyAny tries the groups in order. Of several errors the most telling is kept.
+// verifyAny tries the groups in order, and takes the first that knows the person
+// behind the key, else the first. Of several errors the most telling is kept.
 func verifyAny(e *evidence.Envelope, groups []config.Group, now time.Time) (evidence.Verified, error) {
 	var worst error
+	var first *evidence.Verified
 	for _, g := range groups {
 		v, err := e.Verify(g, now)
-		if err == nil {
+		switch {
+		case err == nil && v.Person != "":
 			return v, nil
-		}
-		if worst == nil || errors.Is(worst, evidence.ErrWrongSigner) {
+		case err == nil && first == nil:
+			first = &v
+		case err != nil && (worst == nil || errors.Is(worst, evidence.ErrWrongSigner)):
 			worst = err
 		}
+	}
+	if first != nil {
+		return *first, nil
 	}
 	if len(groups) > 1 && errors.Is(worst, evidence.ErrWrongSigner) {
 		return evidence.Verified{}, fmt.Errorf("%w: no key of %s made its signature", evidence.ErrWrongSigner, groupNames(groups))

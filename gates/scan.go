@@ -113,7 +113,7 @@ func platformOfScan(key string) string {
 func (e *evaluation) readScans(f *found) []scanned {
 	var scans []scanned
 	for _, p := range f.proofs {
-		s, err := report.ReadScan(p.Statement.Predicate)
+		s, err := reports.read(p.Statement.Predicate)
 		if err != nil {
 			f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(p.Item), p.Group, err))
 			continue
