@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/sigstore/sigstore/pkg/signature/kms"
@@ -104,8 +105,14 @@ func (s service) refused(ctx context.Context, what, ref string, err error) error
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	text := errors.New(clean.Text(err.Error())) // the SDKs print whole answers
+	text := errors.New(clean.Text(plain(err)))
 	return fault.New(fault.Failed, s.login+", check the name of the key and your right to use it", text, "%s %s in %s", what, clean.Text(ref), s.name)
+}
+
+// plain is an error of an SDK in one line: Azure's draws rulers between the parts of an answer.
+func plain(err error) string {
+	words := slices.DeleteFunc(strings.Fields(err.Error()), func(w string) bool { return strings.Trim(w, "-") == "" })
+	return strings.Join(words, " ")
 }
 
 // fetch asks for the public key of a reference, in PEM.

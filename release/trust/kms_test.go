@@ -14,6 +14,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates/evidence"
 	"plimsoll/release/trust"
+	"plimsoll/release/trust/trusttest"
 	"plimsoll/store"
 )
 
@@ -43,8 +44,8 @@ func openStore(t *testing.T) (*store.Store, trust.Options) {
 
 func TestKeysOfKeyServicesArePinnedAtFirstUse(t *testing.T) {
 	first, second := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P384())
-	azure := &keyVault{name: "ci", versions: []crypto.Signer{first}}
-	amazon := &awsKMS{id: "alias/ci", key: ecKey(t, elliptic.P384())}
+	azure := &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{first}}
+	amazon := &trusttest.KMS{Keys: map[string]crypto.Signer{"alias/ci": ecKey(t, elliptic.P384())}}
 	host(t, vault, azure)
 	host(t, awsk, amazon)
 	st, o := openStore(t)
@@ -54,7 +55,7 @@ func TestKeysOfKeyServicesArePinnedAtFirstUse(t *testing.T) {
 	if k := done.Trust["qa"].People[0].Key; !k.Is(first.Public()) || k.Problem != "" || len(k.SPKI) == 0 || k.Path != azureRef {
 		t.Fatalf("Azure gave %+v", k)
 	}
-	if k := done.Trust["ci"].Keys[0]; !k.Is(amazon.key.Public()) {
+	if k := done.Trust["ci"].Keys[0]; !k.Is(amazon.Keys["alias/ci"].Public()) {
 		t.Fatalf("AWS gave %+v", k)
 	}
 	if cfg.Trust["ci"].Keys[0].Public != nil {
@@ -62,7 +63,7 @@ func TestKeysOfKeyServicesArePinnedAtFirstUse(t *testing.T) {
 	}
 
 	// Rotated in the service, which nobody asks again by itself.
-	azure.versions = append(azure.versions, second)
+	azure.Versions = append(azure.Versions, second)
 	host(t, vault, azure)
 	done = trust.Complete(t.Context(), cfg, st, o)
 	if k := done.Trust["qa"].People[0].Key; !k.Is(first.Public()) || requests(vault) != 0 {
@@ -89,7 +90,7 @@ func TestKeysOfKeyServicesArePinnedAtFirstUse(t *testing.T) {
 
 func TestAReferenceWithAVersionIsThatVersion(t *testing.T) {
 	first, second := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
-	host(t, vault, &keyVault{name: "ci", versions: []crypto.Signer{first, second}})
+	host(t, vault, &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{first, second}})
 	st, o := openStore(t)
 	done := trust.Complete(t.Context(), configuration(azureRef+"/v1", azureRef), st, o)
 	if !done.Trust["qa"].People[0].Key.Is(first.Public()) || !done.Trust["ci"].Keys[0].Is(second.Public()) {
@@ -99,7 +100,7 @@ func TestAReferenceWithAVersionIsThatVersion(t *testing.T) {
 
 // unavailable is a reference that no key is had for.
 type unavailable struct {
-	azure     *keyVault
+	azure     *trusttest.KeyVault
 	reference string
 	says      string
 	untrusted bool
@@ -129,14 +130,14 @@ func TestAKeyThatCannotBeHadIsAProblemThatBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]unavailable{
-		"no right":          {azure: &keyVault{name: "ci", versions: []crypto.Signer{key}, denied: true}, reference: azureRef, says: "Forbidden"},
-		"no such key":       {azure: &keyVault{name: "other", versions: []crypto.Signer{key}}, reference: azureRef, says: "KeyNotFound"},
-		"a weak key":        {azure: &keyVault{name: "ci", versions: []crypto.Signer{rsaKey(t, 1024)}}, reference: azureRef, says: "too weak"},
+		"no right":          {azure: &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{key}, Denied: true}, reference: azureRef, says: "Forbidden"},
+		"no such key":       {azure: &trusttest.KeyVault{Name: "other", Versions: []crypto.Signer{key}}, reference: azureRef, says: "KeyNotFound"},
+		"a weak key":        {azure: &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{rsaKey(t, 1024)}}, reference: azureRef, says: "too weak"},
 		"nobody there":      {reference: azureRef, says: "Azure Key Vault"},
 		"no AWS key":        {reference: alias, says: "AWS KMS"},
 		"a strange service": {reference: "gcpkms://projects/x", says: "no key service"},
 		"a wrong reference": {reference: "awskms:///nonsense", says: "is no reference of AWS KMS"},
-		"not trusted yet":   {azure: &keyVault{name: "ci", versions: []crypto.Signer{key}}, reference: azureRef, untrusted: true, says: "plimsoll trust"},
+		"not trusted yet":   {azure: &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{key}}, reference: azureRef, untrusted: true, says: "plimsoll trust"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.azure != nil {
@@ -176,8 +177,8 @@ func TestKeyServicesSignWhatOurGatesVerify(t *testing.T) {
 		"AWS RSA 2048":   {rsaKey(t, 2048), arn},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host(t, vault, &keyVault{name: "ci", versions: []crypto.Signer{c.key}})
-			host(t, awsk, &awsKMS{id: strings.TrimPrefix(c.ref, "awskms:///"), key: c.key})
+			host(t, vault, &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{c.key}})
+			host(t, awsk, &trusttest.KMS{Keys: map[string]crypto.Signer{strings.TrimPrefix(c.ref, "awskms:///"): c.key}})
 			signer, err := trust.OpenSigner(t.Context(), c.ref)
 			if err != nil {
 				t.Fatal(err)
@@ -205,7 +206,7 @@ func TestKeyServicesSignWhatOurGatesVerify(t *testing.T) {
 }
 
 func TestAKeyServiceThatSignsWithAnotherKeyIsFound(t *testing.T) {
-	host(t, vault, &keyVault{name: "ci", versions: []crypto.Signer{ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())}, wrong: true})
+	host(t, vault, &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())}, Wrong: true})
 	signer, err := trust.OpenSigner(t.Context(), azureRef)
 	if err != nil {
 		t.Fatal(err)
@@ -216,19 +217,18 @@ func TestAKeyServiceThatSignsWithAnotherKeyIsFound(t *testing.T) {
 }
 
 func TestASignatureThatIsRefusedSaysWhyAndNoSecret(t *testing.T) {
-	azure := &keyVault{name: "ci", versions: []crypto.Signer{ecKey(t, elliptic.P256())}}
-	amazon := &awsKMS{id: "alias/ci", key: ecKey(t, elliptic.P256())}
+	azure := &trusttest.KeyVault{Name: "ci", Versions: []crypto.Signer{ecKey(t, elliptic.P256())}}
+	amazon := &trusttest.KMS{Keys: map[string]crypto.Signer{"alias/ci": ecKey(t, elliptic.P256())}}
 	host(t, vault, azure)
 	host(t, awsk, amazon)
 	for ref, says := range map[string]string{azureRef: "Forbidden", alias: "AccessDenied"} {
-		azure.denied, amazon.denied = false, false
+		azure.Denied, amazon.Denied = false, false
 		signer, err := trust.OpenSigner(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
-		azure.denied = true
-		amazon.denied = true
-		amazon.id = "alias/ci"
+		azure.Denied = true
+		amazon.Denied = true
 		_, err = signer.Sign(t.Context(), []byte("x"))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s gave %v", ref, err)

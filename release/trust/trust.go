@@ -64,6 +64,7 @@ func Complete(ctx context.Context, cfg *config.Config, cache Cache, o Options) *
 	for name, g := range done.Trust {
 		done.Trust[name] = completeGroup(g, found, done.TrustRoot)
 	}
+	config.OnePersonEach(done.Trust)
 	return &done
 }
 
