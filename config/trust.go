@@ -2,7 +2,10 @@ package config
 
 import (
 	"crypto"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -79,4 +82,31 @@ type Workflow struct {
 	Issuer   string
 	Identity string
 	Pattern  *regexp.Regexp // anchored at both ends
+}
+
+// OnePersonEach takes the keys of key services out of the groups that turn out
+// to be another person's, too: one could sign for both. Their Problem says so. Load
+// refuses the same of key files. People of the groups are changed in place.
+func OnePersonEach(groups map[string]Group) {
+	owners := map[string]map[string]bool{} // SPKI → ids
+	for _, g := range groups {
+		for _, p := range g.People {
+			if p.Key.SPKI == nil {
+				continue
+			}
+			if owners[string(p.Key.SPKI)] == nil {
+				owners[string(p.Key.SPKI)] = map[string]bool{}
+			}
+			owners[string(p.Key.SPKI)][p.ID] = true
+		}
+	}
+	for _, g := range groups {
+		for i, p := range g.People {
+			if ids := owners[string(p.Key.SPKI)]; len(ids) > 1 && KeyService(p.Key.Path) {
+				k := &g.People[i].Key
+				k.PEM, k.SPKI, k.Public = nil, nil, nil
+				k.Problem = "the key " + k.Path + " is that of " + strings.Join(slices.Sorted(maps.Keys(ids)), " and ") + ", so one could sign for all"
+			}
+		}
+	}
 }

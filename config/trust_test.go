@@ -93,3 +93,29 @@ trust:
 		})
 	}
 }
+
+func TestKeyOfAKeyServiceThatIsTwoPeoplesCountsForNobody(t *testing.T) {
+	groups := mustLoad(t, `
+trust:
+  a: {people: {a@example.com: 'awskms:///alias/a', file@example.com: keys/owner.pub}}
+  b: {people: {b@example.com: 'azurekms://acme.vault.azure.net/b', c@example.com: 'awskms:///alias/c'}}
+  c: {people: {c@example.com: 'awskms:///alias/c'}}
+`+smallest).Trust
+	set := func(group string, i int, spki string) {
+		groups[group].People[i].Key.SPKI, groups[group].People[i].Key.Problem = []byte(spki), ""
+	}
+	file := groups["a"].People[1].Key
+	set("a", 0, "one")
+	set("b", 0, string(file.SPKI))
+	set("b", 1, "two")
+	set("c", 0, "two")
+	config.OnePersonEach(groups)
+	if k := groups["b"].People[0].Key; k.SPKI != nil || k.Problem != "the key azurekms://acme.vault.azure.net/b is that of b@example.com and file@example.com, so one could sign for all" {
+		t.Errorf("%+v", k)
+	}
+	for name, k := range map[string]config.Key{"its own": groups["a"].People[0].Key, "a file": groups["a"].People[1].Key, "in two groups": groups["c"].People[0].Key} {
+		if k.SPKI == nil || k.Problem != "" {
+			t.Errorf("%s: %+v", name, k)
+		}
+	}
+}
