@@ -111,7 +111,7 @@ func (s said) answer(about digest.Digest) (gates.Answer, error) {
 	if err != nil {
 		return gates.Answer{}, err
 	}
-	if len(s.Report) > 0 {
+	if len(s.Report) > 0 && string(s.Report) != "null" {
 		a, err := scanned(s.Report, about)
 		a.Key, a.Link = text(s.Key), page(s.Link)
 		if !finished.IsZero() {

@@ -85,7 +85,8 @@ func playState() int {
 		fmt.Fprintln(os.Stderr, "cannot reach the \x1b[31mlab\x1b[0m, token "+os.Getenv("LAB_TOKEN"))
 		return 4
 	case "environ":
-		out, _ := json.Marshal(said{State: "passed", Key: strings.Join(os.Environ(), " ")})
+		_, ours := os.LookupEnv("CI_TOKEN")
+		out, _ := json.Marshal(said{State: "passed", Key: fmt.Sprint(ours, " ", os.Getenv("LAB_TOKEN"))})
 		fmt.Println(string(out))
 	default:
 		fmt.Println(strings.Join(os.Args[1:], " "))
