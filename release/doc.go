@@ -37,6 +37,7 @@
 //	books.go       the ledger, as the desk reads it
 //	history.go     the ledger and the audit chain of this machine as one history
 //	targets.go     where prod can be rolled back to
-//	verify.go      was this digest promoted?
+//	verify.go      was this digest promoted? under which policy?
+//	policy.go      the policy and its owners' signatures; policydiff.go: what differs, rule by rule
 //	audit.go       the audit chain: verify, export, sync
 package release

@@ -182,13 +182,25 @@ func (d *Desk) judgedBy(p place, chain ledger.Chain, v *Verification, r ledger.R
 		return rules // nothing was judged
 	case err != nil:
 		v.Problems = append(v.Problems, "it cannot be told whether the owners of the policy signed it: "+clean.Text(err.Error()))
-	case !began.IsZero() && !r.Predicate.StartedOn.Before(began):
+	case !began.IsZero() && !startOf(chain, r).Before(began):
 		v.Problems = append(v.Problems, "no owner of the policy signed the one that it was promoted under")
 	default:
 		return rules
 	}
 	v.Promoted = false
 	return rules
+}
+
+// startOf is when a promotion began: as its signer says, but no earlier than what
+// the ledger has before it.
+func startOf(chain ledger.Chain, r ledger.Record) time.Time {
+	at := r.Predicate.StartedOn
+	for _, before := range chain.Records {
+		if before.Verified && before.Number < r.Number && before.Predicate.StartedOn.After(at) {
+			at = before.Predicate.StartedOn
+		}
+	}
+	return at
 }
 
 // written finds the policy of a record in the ledger, else here.

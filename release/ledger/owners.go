@@ -29,6 +29,7 @@ type Approval struct {
 	At        time.Time       `json:"at"` // as the owner states it
 
 	rules gates.Policy
+	first bool // it follows nothing that is there
 }
 
 // Owned tells whether the policy names owners, who have to sign what follows it.
@@ -111,7 +112,7 @@ func (s Signed) Began() time.Time {
 // fork: two approvals of different policies that follow the same one, of which
 // neither follows the other. An error means that it cannot be told which policy binds.
 func (c Chain) Signed(q Asking) (Signed, error) {
-	t := tree{asking: q, approvals: map[digest.Digest]Approval{}}
+	t := tree{asking: q, approvals: map[digest.Digest]Approval{}, there: map[digest.Digest]bool{}}
 	if err := t.plant(); err != nil {
 		return Signed{}, err
 	}
@@ -157,8 +158,9 @@ type tree struct {
 	asking    Asking
 	approvals map[digest.Digest]Approval
 	order     []digest.Digest
-	stray     []Policy // approvals that nobody who may has signed
-	doubts    []error  // signatures that could not be checked
+	there     map[digest.Digest]bool // approvals that can be read, believed or not
+	stray     []Policy               // approvals that nobody who may has signed
+	doubts    []error                // signatures that could not be checked
 }
 
 // plant begins with what this machine knows.
@@ -181,7 +183,7 @@ func (t *tree) grow(policies []Policy) {
 	rest := make(map[digest.Digest]candidate, len(policies))
 	for _, p := range policies {
 		if c, ok := t.candidate(p); ok {
-			rest[p.Digest] = c
+			rest[p.Digest], t.there[p.Digest] = c, true
 		}
 	}
 	for grown := true; grown; {
@@ -237,14 +239,16 @@ func (t *tree) parse(document []byte) (gates.Policy, error) {
 }
 
 func (t *tree) add(a Approval) {
+	t.there[a.Statement] = true
 	t.approvals[a.Statement] = a
 	t.order = append(t.order, a.Statement)
 }
 
-// ready tells whether everything before p is believed.
+// ready tells whether everything before p that is there is believed. What is
+// gone cannot be asked: an approval that follows nothing else is as good as a first one.
 func (t *tree) ready(p Policy) bool {
 	for _, before := range p.Predicate.Previous {
-		if _, ok := t.approvals[before]; !ok {
+		if _, ok := t.approvals[before]; !ok && t.there[before] {
 			return false
 		}
 	}
@@ -255,15 +259,15 @@ func (t *tree) ready(p Policy) bool {
 // the first one, and one after owners gave up, an owner of its own.
 func (t *tree) admit(c candidate) bool {
 	var verified evidence.Verified
-	asked := false
+	asked, follows := false, false
 	for _, before := range c.Predicate.Previous {
-		rules := t.approvals[before].rules
-		if !owned(rules) {
+		a, ok := t.approvals[before]
+		follows = follows || ok
+		if !ok || !owned(a.rules) {
 			continue
 		}
 		asked = true
-		var ok bool
-		if verified, ok = t.signedBy(c, rules); !ok {
+		if verified, ok = t.signedBy(c, a.rules); !ok {
 			return false
 		}
 	}
@@ -281,7 +285,7 @@ func (t *tree) admit(c candidate) bool {
 	}
 	t.add(Approval{
 		Statement: c.Digest, Policy: c.Predicate.Digest, Document: c.Document, Previous: c.Predicate.Previous,
-		By: verified.Person, At: c.Predicate.DecidedOn, rules: c.rules,
+		By: verified.Person, At: c.Predicate.DecidedOn, rules: c.rules, first: !follows,
 	})
 	return true
 }
@@ -305,7 +309,7 @@ func (t *tree) starts() []Approval {
 	var first, ours []Approval
 	for _, s := range t.order {
 		a := t.approvals[s]
-		if len(a.Previous) > 0 {
+		if !a.first {
 			continue
 		}
 		first = append(first, a)

@@ -213,6 +213,50 @@ func TestAPolicyThatWasTakenAwayStillCountsHere(t *testing.T) {
 	}
 }
 
+// The ledger was lost. What an owner signs then follows what her machine knows,
+// and is a first policy to machines that know nothing.
+func TestOwnersGoOnAfterTheLedgerWasLost(t *testing.T) {
+	w := newWorld(t)
+	l := w.laptop()
+	ann := w.newOwner("ann")
+	l.approve(ann, w.rules(1, ann), 0)
+	s, err := l.read().Signed(w.asking(nil))
+	must(t, err)
+	for _, p := range l.read().Policies {
+		w.remove(p.Tag)
+	}
+	next := l.approve(ann, w.rules(2, ann), 1, s.Tips...)
+	for name, known := range map[string]*Approval{"knows": s.Newest, "does not know": nil} {
+		if got, err := w.laptop().read().Signed(w.asking(known)); err != nil || got.Newest.Statement != next {
+			t.Errorf("a machine that %s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// Somebody takes out the approval in the middle: nobody falls back to the policy before it.
+func TestAGapInTheApprovalsIsNoWayBack(t *testing.T) {
+	w := newWorld(t)
+	l := w.laptop()
+	ann, bob := w.newOwner("ann"), w.newOwner("bob")
+	first := l.approve(ann, w.rules(1, ann), 0)
+	second := l.approve(ann, w.rules(2, bob), 1, first)
+	third := l.approve(bob, w.rules(3, bob), 2, second)
+	s, err := l.read().Signed(w.asking(nil))
+	must(t, err)
+	w.remove(tagOf(l.read(), second))
+	if _, err := w.laptop().read().Signed(w.asking(nil)); fault.CodeOf(err) != fault.Gate {
+		t.Errorf("a machine that knows nothing: %v", err)
+	}
+	if got, err := w.laptop().read().Signed(w.asking(s.Newest)); err != nil || got.Newest.Statement != third {
+		t.Errorf("a machine that knows: %+v, %v", got, err)
+	}
+}
+
+// tagOf is where a statement is.
+func tagOf(c Chain, statement digest.Digest) string {
+	return c.Policies[slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Digest == statement })].Tag
+}
+
 func problemsIn(problems []string, word string) bool {
 	return slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, word) })
 }
