@@ -26,7 +26,7 @@ func (e *evaluation) baseImage() Check {
 	if c.Summary == "" {
 		c.Summary = baseSummary(c.Status, decided, missing)
 	}
-	if c.Status == Missing || c.Status == Stale {
+	if lacking(decided) {
 		c.Reasons = append(c.Reasons, fmt.Sprintf("ask %s to build it with docker buildx build --provenance=true --push and to sign anything about the index (%s), "+
 			"such as its test results; or to attach signed SLSA provenance of BuildKit", list(gate.Signers, "or"), short(e.in.Candidate)))
 	}

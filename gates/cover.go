@@ -106,6 +106,12 @@ func platformName(p Platform) string {
 	return p.Name
 }
 
+// lacking tells whether something is missing or too old, so that somebody has
+// to be told how to make it.
+func lacking(decided []ruling) bool {
+	return slices.ContainsFunc(decided, func(r ruling) bool { return r.status == Missing || r.status == Stale })
+}
+
 // unprovenSummary is a gate in one line if evidence for a platform is missing or
 // gone, else "".
 func unprovenSummary(status Status, decided []ruling, missing []string) string {

@@ -41,13 +41,10 @@ func (e *evaluation) e2e() Check {
 	if c.Status == Missing || c.Status == Waiting {
 		c.Reasons = append(c.Reasons, h.notes...)
 	}
-	switch c.Status {
-	case Fail:
+	if slices.ContainsFunc(decided, func(r ruling) bool { return r.bad && r.status == Fail }) {
 		c.Reasons = append(c.Reasons, "fix what failed and run it again: a later pass of the same suite takes the failure away")
-	case Missing, Stale:
-		c.Reasons = append(c.Reasons, e.produceTests(decided)...)
-	default:
 	}
+	c.Reasons = append(c.Reasons, e.produceTests(decided)...)
 	return c
 }
 
@@ -148,12 +145,12 @@ func (a Answer) outcome() string {
 	return word
 }
 
-// onDate says when a statement was made, if it says so.
+// onDate says when a statement was made, if it says so, and which it is.
 func onDate(p proof) string {
 	if p.at.IsZero() {
-		return ""
+		return " (statement " + short(p.id()) + ")"
 	}
-	return " on " + moment(p.at)
+	return " on " + moment(p.at) + " (statement " + short(p.id()) + ")"
 }
 
 // failedTests names the tests that failed.
@@ -301,12 +298,12 @@ func (e *evaluation) anySuite(decided map[string]ruling) []ruling {
 // produceTests says how to get what is missing or too old, for a developer.
 func (e *evaluation) produceTests(decided []ruling) []string {
 	gate := e.policy.Service.Gates.E2E
-	if len(gate.Signers) == 0 {
+	if len(gate.Signers) == 0 && lacking(decided) {
 		return []string{fmt.Sprintf("run the tests of %s where %s sees them", short(e.in.Candidate), list(sorted(gate.Sources), "or"))}
 	}
 	var lines []string
 	for _, r := range decided {
-		if r.status != Missing && r.status != Stale || strings.HasPrefix(r.key, ofSource) {
+		if len(gate.Signers) == 0 || r.status != Missing && r.status != Stale || strings.HasPrefix(r.key, ofSource) {
 			continue
 		}
 		suite := r.key

@@ -38,7 +38,7 @@ func (e *evaluation) provenance() Check {
 	if c.Summary == "" {
 		c.Summary = baseSummary(c.Status, decided, missing)
 	}
-	if c.Status == Missing || c.Status == Stale {
+	if lacking(decided) {
 		c.Reasons = append(c.Reasons, e.produceProvenance())
 	}
 	return c
@@ -108,7 +108,7 @@ func judgeOrigin(o origin, gate config.ProvenanceGate) (wrong []string, silent s
 		}
 		for _, c := range claims {
 			if c.repository != want {
-				wrong = append(wrong, fmt.Sprintf("it was built from %s, not from %s", c, want))
+				wrong = append(wrong, fmt.Sprintf("it was built from %s, not from %s", c.repository, want))
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func judgeOrigin(o origin, gate config.ProvenanceGate) (wrong []string, silent s
 		refs := o.refs(want)
 		for _, c := range refs {
 			if !onBranch(c.ref, gate.Branches) {
-				wrong = append(wrong, fmt.Sprintf("it was built from %s, not from branch %s", c, list(gate.Branches, "or")))
+				wrong = append(wrong, fmt.Sprintf("it was built from %s of %s, not from branch %s", c.ref, c.repository, list(gate.Branches, "or")))
 			}
 		}
 		if len(refs) == 0 {
@@ -130,7 +130,7 @@ func judgeOrigin(o origin, gate config.ProvenanceGate) (wrong []string, silent s
 	default:
 		wrong = append(wrong, fmt.Sprintf("it was built by %s, not by %s", o.builder, list(gate.Builders, "or")))
 	}
-	return wrong, strings.Join(quiet, ", and ")
+	return slices.Compact(wrong), strings.Join(quiet, ", and ")
 }
 
 // claims is what says where the build came from: what the builder was started

@@ -41,7 +41,7 @@ func TestProvenanceSaysWhereAndByWhomItWasBuilt(t *testing.T) {
 	w.add(w.sign(mallory, evidence.SLSA1, github("https://github.com/acme/chat", "refs/heads/main"), candidate))
 	w.expect(gates.Provenance, gates.Missing, "wrong signer: no key of ci")
 	w.add(w.sign(ci, evidence.SLSA1, github("https://github.com/acme/chat", "refs/heads/main"), candidate))
-	w.expect(gates.Provenance, gates.Pass, "main", "linux/arm64/v8: the provenance, signed by ci on 2026-11-24 11:00 UTC, says: github.com/acme/chat refs/heads/main",
+	w.expect(gates.Provenance, gates.Pass, "main", "linux/arm64/v8: the provenance, signed by ci on 2026-11-24 11:00 UTC (statement ", ", says: github.com/acme/chat refs/heads/main",
 		"commit 0123456789ab (dependencies)", "builder https://github.com/acme/chat/.github/workflows/build.yml@refs/heads/main")
 }
 
@@ -50,7 +50,7 @@ func TestProvenanceFromElsewhereFailsAndIsRemembered(t *testing.T) {
 		predicate any
 		says      string
 	}{
-		"repository": {github("https://github.com/mallory/chat", "refs/heads/main"), "it was built from github.com/mallory/chat refs/heads/main"},
+		"repository": {github("https://github.com/mallory/chat", "refs/heads/main"), "it was built from github.com/mallory/chat, not from github.com/acme/chat"},
 		"look-alike": {github("https://github.com/acme/chat-evil", "refs/heads/main"), "not from github.com/acme/chat"},
 		"branch":     {github("https://github.com/acme/chat", "refs/heads/wip"), "not from branch main or release/*"},
 		"pull":       {github("https://github.com/acme/chat", "refs/pull/7/merge"), "refs/pull/7/merge"},
@@ -75,7 +75,7 @@ func TestEveryRefThatProvenanceNamesHasToFit(t *testing.T) {
 	w := originWorld(t)
 	p := github("https://github.com/acme/chat", "refs/heads/main")
 	p["buildDefinition"].(map[string]any)["resolvedDependencies"] = []any{map[string]any{"uri": "git+https://github.com/acme/chat@refs/pull/7/merge", "digest": map[string]string{"gitCommit": commit}}}
-	w.add(w.sign(ci, evidence.SLSA1, p, candidate)).expect(gates.Provenance, gates.Fail, "refs/pull/7/merge commit 0123456789ab (dependencies)")
+	w.add(w.sign(ci, evidence.SLSA1, p, candidate)).expect(gates.Provenance, gates.Fail, "it was built from refs/pull/7/merge of github.com/acme/chat, not from branch main", "refs/pull/7/merge commit 0123456789ab (dependencies)")
 }
 
 func TestProvenanceOfOtherBuilders(t *testing.T) {

@@ -52,12 +52,11 @@ func (e *evaluation) scan() Check {
 	if c.Summary == "" {
 		c.Summary = scanSummary(c.Status, decided, missing, x)
 	}
-	switch c.Status {
-	case Fail:
+	if c.Status == Fail {
 		c.Reasons = append(c.Reasons, atMost(x.rejected)...) // excuses that are none
-	case Missing, Stale:
+	}
+	if lacking(decided) {
 		c.Reasons = append(append(c.Reasons, h.notes...), e.produceScan())
-	default:
 	}
 	return c
 }

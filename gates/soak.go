@@ -57,7 +57,7 @@ func (e *evaluation) soaked(since time.Time, said string) Check {
 	}
 	age := max(0, e.in.Now.Sub(since))
 	progress := fmt.Sprintf("%s of %s", brief(min(age, gate.Min)), brief(gate.Min))
-	reason := fmt.Sprintf("in staging for %s, since %s (%s); asked are %s", brief(age), moment(since), said, brief(gate.Min))
+	reason := fmt.Sprintf("in staging for %s, since %s (%s); %s is asked for", brief(age), moment(since), said, brief(gate.Min))
 	if age < gate.Min {
 		return failed(Waiting, progress, reason, fmt.Sprintf("wait until %s", moment(since.Add(gate.Min))))
 	}
