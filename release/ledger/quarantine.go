@@ -25,7 +25,8 @@ type Quarantine struct {
 	LiftedBy  digest.Digest // the manifest of the verified lift; "" while it stands
 
 	image      string // first 16 hex of the image digest, from the tag
-	unreadable bool   // its bytes could not be had
+	unreadable bool   // its bytes could not be had, or the key that may have signed it is not known
+	unknown    bool   // the latter; then the predicate is a claim
 	implied    bool   // by a record
 }
 
@@ -33,15 +34,11 @@ type Quarantine struct {
 func (q Quarantine) Lift() bool { return q.Predicate.Lifts.Digest != "" }
 
 // matches tells whether the quarantine is about one of the digests. One that
-// cannot be read is about the digest that its tag names: an error is no pass.
+// cannot be read is about the digest that its tag names, and about what it claims
+// if only its signer is not known: an error is no pass.
 func (q Quarantine) matches(digests []digest.Digest) bool {
 	for _, d := range digests {
-		switch {
-		case q.unreadable:
-			if strings.HasPrefix(d.Encoded(), q.image) {
-				return true
-			}
-		case q.Predicate.Digest == d || slices.Contains(q.Predicate.Platforms, d):
+		if q.unreadable && strings.HasPrefix(d.Encoded(), q.image) || q.Predicate.Digest == d || slices.Contains(q.Predicate.Platforms, d) {
 			return true
 		}
 	}
@@ -73,17 +70,21 @@ func (c Chain) QuarantinedBy(digests ...digest.Digest) string {
 		return ""
 	}
 	q := standing[len(standing)-1]
-	if q.unreadable {
+	switch {
+	case q.unknown:
+		return "a quarantine of it " + q.Problem
+	case q.unreadable:
 		return "a quarantine of it cannot be read (" + q.Problem + "); repair or remove " + q.Tag + " in the ledger"
 	}
 	return cmp.Or(clean.Text(q.Predicate.Reason), "no reason was given")
 }
 
-// impliedBy are the quarantines that verified records name.
+// impliedBy are the quarantines that verified records name, and those of which it
+// is not known whether they do.
 func impliedBy(records []Record) []Quarantine {
 	var out []Quarantine
 	for _, r := range records {
-		if !r.counts() {
+		if !r.counts() && !r.unknown {
 			continue
 		}
 		for _, p := range r.Predicate.Quarantines {
@@ -91,7 +92,8 @@ func impliedBy(records []Record) []Quarantine {
 				continue
 			}
 			out = append(out, Quarantine{
-				Tag: r.Tag, Digest: r.Digest, Verified: true, Signer: r.Signer, Missing: r.Missing, implied: true,
+				Tag: r.Tag, Digest: r.Digest, Verified: r.Verified, Signer: r.Signer, Missing: r.Missing, implied: true,
+				Problem: r.Problem, image: p.Digest.Encoded(), unreadable: r.unknown, unknown: r.unknown,
 				Predicate: evidence.QuarantinePredicate{
 					Digest: p.Digest, Prod: r.Predicate.To.URI, Actor: r.Predicate.Actor,
 					Reason: cmp.Or(r.Predicate.Reason, "left by "+r.Predicate.Action), DecidedOn: r.At(),

@@ -22,6 +22,8 @@ type Record struct {
 	Problem    string
 	Missing    bool        // it was taken out of the ledger; this machine remembers it
 	Completion *Completion // verified; nil: none
+
+	unknown bool // the key that may have signed it is not known
 }
 
 // Completion is the verified account of what became of a record that was

@@ -28,6 +28,7 @@ type verdict[T any] struct {
 	predicate T
 	signer    string
 	problem   string // why it proves nothing; "": it is believed
+	unknown   bool   // a key that may have signed it is not known: it may prove what it says
 }
 
 // judge verifies an entry with the groups, then decodes the predicate from the
@@ -54,19 +55,24 @@ func judge[T any](c court, e entry, predicateType string, agrees func(T, evidenc
 	if err != nil {
 		v.predicate = claim[T](item)
 		v.problem = clean.Text(err.Error())
+		v.unknown = errors.Is(err, evidence.ErrUnreadable)
 		return v
 	}
 	v.signer = verified.Person
 	return v
 }
 
-// signed tries the groups in turn. The error is that of the last, which is as good as any.
+// signed tries the groups in turn. The error is that of the last, which is as
+// good as any but one: that the key of a member is not known.
 func (c court) signed(e *evidence.Envelope) (evidence.Verified, error) {
 	err := fmt.Errorf("%w: the configuration names no group under records", evidence.ErrWrongSigner)
 	for _, g := range c.groups {
-		var v evidence.Verified
-		if v, err = e.Verify(g, c.now()); err == nil {
+		v, no := e.Verify(g, c.now())
+		if no == nil {
 			return v, nil
+		}
+		if !errors.Is(err, evidence.ErrUnreadable) {
+			err = no
 		}
 	}
 	return evidence.Verified{}, err //nolint:wrapcheck // it says all there is
@@ -136,7 +142,7 @@ func (c court) record(e entry) Record {
 	v := judge(c, e, evidence.Promotion, c.promotion(e))
 	r := Record{
 		Number: e.number, Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "",
-		Signer: v.signer, Problem: v.problem, Missing: e.missing,
+		Signer: v.signer, Problem: v.problem, Missing: e.missing, unknown: v.unknown,
 	}
 	if r.Verified && r.Signer != "" && r.Signer != r.Predicate.Actor.ID {
 		r.Problem = clean.Text(fmt.Sprintf("it says that %s acted, the signature is that of %s", r.Predicate.Actor.ID, r.Signer))
@@ -148,9 +154,12 @@ func (c court) quarantined(e entry) Quarantine {
 	v := judge(c, e, evidence.Quarantine, c.quarantine(e))
 	return Quarantine{
 		Tag: e.tag, Digest: e.Manifest, Predicate: v.predicate, Verified: v.problem == "", Signer: v.signer,
-		Problem: v.problem, Missing: e.missing, image: e.image, unreadable: e.raw == nil,
+		Problem: v.problem, Missing: e.missing, image: e.image, unreadable: e.raw == nil || v.unknown, unknown: v.unknown,
 	}
 }
+
+// maxClaimed is how many digests of a list are kept of an entry that is not believed.
+const maxClaimed = 100
 
 // claim is what an entry says that is not believed: the few fields that
 // a screen shows, cut and cleaned, so that thousands of them weigh little.
@@ -168,13 +177,14 @@ func claim[T any](item evidence.Item) (out T) {
 				To:    evidence.Place{URI: clean.Text(p.To.URI), Digest: valid(p.To.Digest)},
 				Actor: evidence.Identity{ID: clean.Text(p.Actor.ID)}, Reason: clean.Text(p.Reason),
 				StartedOn: p.StartedOn, FinishedOn: p.FinishedOn, Previous: p.Previous, Seconds: p.Seconds,
+				Quarantines: p.Quarantines[:min(len(p.Quarantines), maxClaimed)],
 			}
 		}
 	case *evidence.QuarantinePredicate:
 		var p evidence.QuarantinePredicate
 		if json.Unmarshal(statement.Predicate, &p) == nil {
 			*v = evidence.QuarantinePredicate{
-				Digest: valid(p.Digest), Prod: clean.Text(p.Prod), Reason: clean.Text(p.Reason),
+				Digest: valid(p.Digest), Platforms: p.Platforms[:min(len(p.Platforms), maxClaimed)], Prod: clean.Text(p.Prod), Reason: clean.Text(p.Reason),
 				Actor: evidence.Identity{ID: clean.Text(p.Actor.ID)}, DecidedOn: p.DecidedOn, Lifts: p.Lifts,
 			}
 		}
