@@ -113,7 +113,9 @@ func (s said) answer(about digest.Digest) (gates.Answer, error) {
 	}
 	if len(s.Report) > 0 && string(s.Report) != "null" {
 		a, err := scanned(s.Report, about)
-		a.Key, a.Link = text(s.Key), page(s.Link)
+		if a.Link = page(s.Link); s.Key != "" {
+			a.Key = text(s.Key)
+		}
 		if !finished.IsZero() {
 			a.Finished = finished
 		}

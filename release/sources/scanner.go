@@ -29,8 +29,9 @@ type scan struct {
 // maxFindings is how many vulnerabilities are read of one report.
 const maxFindings = 50_000
 
-// scanned is a scanner's report as an answer about a digest. A report that names
-// the digests that it is about has to name this one.
+// scanned is a scanner's report as an answer about a digest, and about the
+// platform that it names: of an image of several, the gate wants every one. A
+// report that names the digests that it is about has to name this one.
 func scanned(raw []byte, about digest.Digest) (gates.Answer, error) {
 	s, err := readReport(raw)
 	switch {
@@ -45,7 +46,7 @@ func scanned(raw []byte, about digest.Digest) (gates.Answer, error) {
 	if findings == nil {
 		findings = []report.Finding{}
 	}
-	return gates.Answer{State: gates.Passed, Scanner: true, Findings: findings, Finished: s.Finished}, nil
+	return gates.Answer{Key: text(s.Platform), State: gates.Passed, Scanner: true, Findings: findings, Finished: s.Finished}, nil
 }
 
 // readReport reads what Trivy, Grype, SARIF and CycloneDX write, Harbor's API
