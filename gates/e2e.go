@@ -23,7 +23,7 @@ func (e *evaluation) e2e() Check {
 	if problem != nil {
 		return *problem
 	}
-	h := e.hear(gate.Sources)
+	h := e.hear(gate.Sources).withoutScans()
 	f.broken = append(f.broken, h.broken...)
 	rulings := slices.Concat(gone(E2E, e.in), e.signedTests(&f), e.testAnswers(h.answers))
 	e.remember(E2E, rulings)

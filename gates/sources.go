@@ -122,6 +122,21 @@ func (e *evaluation) hear(sources []string) heard {
 	return h
 }
 
+// withoutScans leaves out what scanners found: a scan that finished is no test
+// that passed.
+func (h heard) withoutScans() heard {
+	tests := make([]Answer, 0, len(h.answers))
+	for _, a := range h.answers {
+		if a.Scanner {
+			h.notes = append(h.notes, fmt.Sprintf("source %s gives the report of a scanner, not test results", a.Source))
+			continue
+		}
+		tests = append(tests, a)
+	}
+	h.answers = tests
+	return h
+}
+
 // believable tells whether an answer may be read at all, or why it blocks.
 func (e *evaluation) believable(a Answer) (string, bool) {
 	about, err := digest.Parse(a.About)
