@@ -28,7 +28,8 @@
 //     Nobody goes past a rejection, the policy's signature or a quarantine.
 //
 // Files: gates.go (words), policy.go and effective.go (what decides, its
-// digest), document.go (a policy that can be read again), evaluate.go (order
+// digest), document.go and document_rules.go (a policy that
+// can be read again), evaluate.go (order
 // and verdict), reader.go (which statements count), ruling.go (newest per key,
 // negatives), cover.go (platforms), sources.go (which answers count),
 // override.go, standing.go (the policy's signature); one file per gate: e2e.go,

@@ -143,7 +143,7 @@ func (l *listing) candidate(ctx context.Context, g gathering, r row) Candidate {
 	if err == nil {
 		f := g.gather(ctx, r.Digest, r.outline)
 		var j judged
-		if j, err = l.desk.judge(ctx, l.world, g.shelf, r.named, r.outline, f); err == nil {
+		if j, err = l.desk.judge(ctx, l.world, g.shelf, r, f); err == nil {
 			c.Verdict, c.Checks, c.Bigger, c.AddedBytes = j.verdict.State, j.verdict.Checks, j.bigger, j.added
 			l.note(r, j)
 		}
@@ -220,12 +220,8 @@ func (l *listing) warn(prod Prod) {
 	l.warnings = append(l.warnings, l.repushed()...)
 	if l.chainErr != nil {
 		l.say("the ledger %s could not be read: %v", l.ledger, l.chainErr)
-	} else if prod.Unrecorded != "" {
-		l.say("%s", prod.Unrecorded)
 	}
-	if s := l.standing; s.Required && s.Err == nil && !s.Signed {
-		l.say("none of its owners signed the policy of this configuration, so nothing can be promoted; plimsoll policy show %s says what differs", l.Name)
-	}
+	l.warnOfPassers(prod)
 	if l.imageErr != nil && l.err == nil {
 		l.say("what prod runs could not be read, so every change counts as a bigger one: %v", l.imageErr)
 	}
@@ -249,6 +245,16 @@ func (l *listing) warn(prod Prod) {
 		default:
 			l.say("an unfinished %s of %s stopped at: %s; %s; finish it with %s", o.Action, shortOr(o.Digest), o.Step, side(o.Prod), o.Command)
 		}
+	}
+}
+
+// warnOfPassers says what was done, or edited, past those who have to agree.
+func (l *listing) warnOfPassers(prod Prod) {
+	if prod.Unrecorded != "" {
+		l.say("%s", prod.Unrecorded)
+	}
+	if s := l.standing; s.Required && s.Err == nil && !s.Signed {
+		l.say("none of its owners signed the policy of this configuration, so nothing can be promoted; plimsoll policy show %s says what differs", l.Name)
 	}
 }
 

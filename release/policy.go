@@ -191,8 +191,9 @@ func owners(p place, signed ledger.Signed) []config.Group {
 
 // members names who is in a group.
 func members(g config.Group) []string {
-	var out []string
-	for _, m := range g.Members() {
+	keys := g.Members()
+	out := make([]string, 0, len(keys)+len(g.Workflow))
+	for _, m := range keys {
 		out = append(out, cmp.Or(m.ID, "the key "+m.Key.Path))
 	}
 	for _, w := range g.Workflow {
@@ -204,8 +205,9 @@ func members(g config.Group) []string {
 // unresolved are the keys of a policy that are not known here: it has another
 // digest where they are.
 func unresolved(p gates.Policy) []string {
-	var out []string
-	for _, k := range p.Unknown() {
+	unknown := p.Unknown()
+	out := make([]string, 0, len(unknown))
+	for _, k := range unknown {
 		out = append(out, fmt.Sprintf("the key %s is not known: %s", k.Path, cmp.Or(k.Problem, "it was not read")))
 	}
 	return out

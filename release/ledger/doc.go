@@ -28,7 +28,8 @@
 //	record.go      Record and what it says
 //	chain.go       Chain and its answers
 //	quarantine.go  quarantines, their lifts, what they match
-//	policy.go      policies that were written down; owners.go: which of them owners signed
+//	policy.go      policies that were written down; owners.go: which of them binds
+//	approvals.go   how approvals follow one another
 //	problems.go    gaps, forks, what was taken away
 //	write.go       Draft, Publish, Complete, Abandon, Quarantine, DraftPolicy
 package ledger
