@@ -47,13 +47,13 @@ type judged struct {
 }
 
 // judge evaluates the gates over evidence that was gathered.
-func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline, f found) (judged, error) {
+func (d *Desk) judge(ctx context.Context, w world, s *shelf, r row, f found) (judged, error) {
 	in := gates.Input{
-		Now: w.now, Service: w.Name, Candidate: n.Digest, Platforms: o.Children, Prod: w.prod,
+		Now: w.now, Service: w.Name, Candidate: r.Digest, Platforms: r.Children, Prod: w.prod,
 		Evidence: f.items, Listing: f.err, QuarantineErr: w.chainErr, Promoter: w.promoter,
-		Standing: w.standing, Overrides: w.overrides, Staged: w.watched.of(n.Digest),
+		Standing: w.standing, Overrides: w.overrides, Staged: w.watched.of(r.Digest),
 	}
-	known, err := d.Store.Negatives(n.Digest)
+	known, err := d.Store.Negatives(r.Digest)
 	if err != nil {
 		// What was seen on this machine may say no; not knowing it is no yes.
 		in.Listing = fault.Join(f.err, fmt.Errorf("read the failures and rejections that this machine has seen: %w", err))
@@ -61,16 +61,20 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, n named, o outline,
 	for _, k := range known {
 		in.Negatives = append(in.Negatives, gates.Negative(k))
 	}
-	in.Quarantined = w.chain.QuarantinedBy(o.digests(n.Digest)...)
+	in.Quarantined = w.chain.QuarantinedBy(r.digests(r.Digest)...)
 	var out judged
-	image, err := diff.Describe(ctx, s, n.descriptor())
+	image, err := diff.Describe(ctx, s, r.descriptor())
 	if err != nil {
 		return judged{}, err
 	}
 	out.added = addedBytes(w.image, image)
-	out.bigger, in.BiggerErr = d.biggerThan(w, image, f.items)
+	if w.compares(image) {
+		d.examine(w.place, &image, f.items)
+	}
+	out.bigger, in.BiggerErr = w.biggerThan(image)
 	in.Bigger = out.bigger
-	in.Answers = d.answers(ctx, w, image, o, f.items)
+	in.Facts = w.facts(image, r.tags)
+	in.Answers = d.answers(ctx, w, image, r.outline, f.items)
 	out.verdict = gates.Evaluate(w.policy, in)
 	if f.err == nil {
 		out.gone = vanished(known, f.items)
@@ -93,16 +97,32 @@ func addedBytes(prod *diff.Image, image diff.Image) int64 {
 	return added
 }
 
+// compares tells whether what the evidence says of an image is looked at beside the checks.
+func (w world) compares(image diff.Image) bool {
+	return w.imageErr == nil && w.prod != image.Digest || len(w.Gates.Custom) > 0
+}
+
 // biggerThan says which rules make image a bigger change than prod.
-func (d *Desk) biggerThan(w world, image diff.Image, items []evidence.Item) ([]string, error) {
+func (w world) biggerThan(image diff.Image) ([]string, error) {
 	if w.imageErr != nil {
 		return nil, w.imageErr
 	}
 	if w.prod == image.Digest {
 		return nil, nil
 	}
-	d.examine(w.place, &image, items)
 	return diff.Bigger(diff.Compare(w.image, image), w.worst()), nil
+}
+
+// facts are what the custom gates may look at; nothing where there are none.
+func (w world) facts(image diff.Image, tags []string) gates.Facts {
+	if len(w.Gates.Custom) == 0 {
+		return gates.Facts{}
+	}
+	if w.imageErr != nil {
+		return diff.Facts(w.Staging, image, nil, tags)
+	}
+	change := diff.Compare(w.image, image)
+	return diff.Facts(w.Staging, image, &change, tags)
 }
 
 // worst is the severity that still passes; without a scan gate, medium.
@@ -142,7 +162,8 @@ func (d *Desk) rememberNegatives(negatives []gates.Negative) error {
 type subject struct {
 	named
 	outline
-	tags []string // every tag of the repository
+	tags  []string // every tag of the repository
+	names []string // those of them that point at it and that the service selects; nil: not asked
 }
 
 // fresh reads one candidate and its evidence again, never from memory, and judges it.
@@ -155,7 +176,12 @@ func (d *Desk) fresh(ctx context.Context, w world, dg digest.Digest) (subject, j
 	}
 	f := gathering{desk: d, repo: w.staging, shelf: shelf, tags: sub.tags}.gather(ctx, dg, sub.outline)
 	defer f.release()
-	j, err := d.judge(ctx, w, shelf, sub.named, sub.outline, f)
+	if len(w.Gates.Custom) > 0 { // they may look at its names
+		if sub.names, err = d.namesOf(ctx, w.place, sub); err != nil {
+			return subject{}, judged{}, err
+		}
+	}
+	j, err := d.judge(ctx, w, shelf, row{named: sub.named, outline: sub.outline, tags: sub.names}, f)
 	return sub, j, err
 }
 

@@ -103,6 +103,7 @@ func (l *listing) read(ctx context.Context) {
 func (l *listing) view(ctx context.Context) ServiceView {
 	v := ServiceView{Service: l.Name, Staging: l.Staging, Candidates: []Candidate{}, At: l.now, Total: l.total}
 	v.Prod = l.prodView()
+	v.Unsigned = l.unsigned()
 	v.Candidates = l.candidates(ctx)
 	l.warn(v.Prod)
 	v.Warnings = l.warnings
@@ -253,9 +254,25 @@ func (l *listing) warnOfPassers(prod Prod) {
 	if prod.Unrecorded != "" {
 		l.say("%s", prod.Unrecorded)
 	}
-	if s := l.standing; s.Required && s.Err == nil && !s.Signed {
-		l.say("none of its owners signed the policy of this configuration, so nothing can be promoted; plimsoll policy show %s says what differs", l.Name)
+	if unsigned := l.unsigned(); unsigned != "" {
+		l.say("%s", unsigned)
 	}
+	for _, unknown := range unresolved(l.policy) {
+		l.say("%s; evidence that it may have signed is unreadable", unknown)
+	}
+	for _, g := range gates.Groups(l.policy) {
+		if len(g.Workflow) > 0 && g.RootProblem != "" {
+			l.say("the keyless signers of %s cannot be verified: %s", g.Name, g.RootProblem)
+		}
+	}
+}
+
+// unsigned says that no owner signed the policy that decides here.
+func (l *listing) unsigned() string {
+	if s := l.standing; !s.Required || s.Err != nil || s.Signed {
+		return ""
+	}
+	return fmt.Sprintf("none of its owners signed the policy of this configuration, so nothing can be promoted; plimsoll policy show %s says what differs", l.Name)
 }
 
 // side says on which side of the move an unfinished operation stopped.

@@ -102,9 +102,11 @@ func (j judge) Judge(ctx context.Context, q operation.Question) (operation.Judge
 	if err != nil {
 		return operation.Judgement{}, err
 	}
-	names, err := j.desk.namesOf(ctx, p, sub)
-	if err != nil {
-		return operation.Judgement{}, err
+	names := sub.names
+	if names == nil {
+		if names, err = j.desk.namesOf(ctx, p, sub); err != nil {
+			return operation.Judgement{}, err
+		}
 	}
 	if err := j.desk.rememberNegatives(got.verdict.Negatives); err != nil {
 		return operation.Judgement{}, fmt.Errorf("remember what was seen of %s: %w", p.staging.At(q.Digest), err)

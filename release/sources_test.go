@@ -309,3 +309,24 @@ func TestStagingThatCannotBeAskedIsAnErrorOfSoak(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestACustomGateSeesTheImageItsNamesAndTheChange(t *testing.T) {
+	w := newWorld(t)
+	first := w.push(w.staging, "v1.0", image("one", w.now, labelled(revision)))
+	w.promote(first)
+	w.config.Services[0].Gates.Custom = []config.CustomGate{
+		{Name: "no-root", Expr: `image.config.user == "1000"`},
+		{Name: "named", Expr: `"v1.1" in image.tags && image.revision == "` + revision + `"`},
+		{Name: "small", Expr: `diff != null && diff.size.to < 1000000.0`},
+	}
+	w.desk = w.newDesk(w.store)
+	dg := w.push(w.staging, "v1.1", image("two", w.now, func(img *embedded.Image) { img.Config.Config.Labels["org.opencontainers.image.revision"] = revision }))
+	for where, checks := range map[string][]gates.Check{"gates": w.gates(dg).Checks, "list": candidate(t, w.list(), dg).Checks} {
+		for _, name := range []string{"no-root", "named", "small"} {
+			i := slices.IndexFunc(checks, func(c gates.Check) bool { return strings.HasSuffix(c.Gate, name) })
+			if i < 0 || checks[i].Status != gates.Pass {
+				t.Errorf("%s: %s: %+v", where, name, checks)
+			}
+		}
+	}
+}

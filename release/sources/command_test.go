@@ -76,7 +76,7 @@ func TestACommandThatFailsShowsItsLastWordsWithoutSecrets(t *testing.T) {
 	clean.Secret("lab-secret-1")
 	t.Setenv("LAB_TOKEN", "lab-secret-1")
 	w := over(t, runs("fail"))
-	err := w.refused(w.ask(), "exit status 4", "cannot reach the [31mlab")
+	err := w.refusal(w.ask(), "exit status 4", "cannot reach the [31mlab")
 	if strings.Contains(err.Error(), "lab-secret-1") || strings.ContainsRune(err.Error(), '\x1b') {
 		t.Errorf("%q", err)
 	}
@@ -87,7 +87,7 @@ func TestACommandEndsAtItsTimeLimit(t *testing.T) {
 	c := runs("hang")
 	c.Timeout = 100 * time.Millisecond
 	w := over(t, c)
-	if err := w.refused(w.ask(), "100ms"); !errors.Is(err, errSlow) || !strings.Contains(fault.HintOf(err), "timeout") {
+	if err := w.refusal(w.ask(), "100ms"); !errors.Is(err, errSlow) || !strings.Contains(fault.HintOf(err), "timeout") {
 		t.Errorf("%v, hint %q", err, fault.HintOf(err))
 	}
 }
@@ -105,7 +105,7 @@ func TestACommandSeesItsOwnTokenAndNoneOfOtherSources(t *testing.T) {
 func TestAnUntrustedConfigurationRunsNothing(t *testing.T) {
 	w := over(t, config.Source{Command: []string{filepath.Join(t.TempDir(), "would-be-missed")}})
 	w.trusted = false
-	if err := w.refused(w.ask(), "not run", "not trusted"); !strings.Contains(fault.HintOf(err), "plimsoll trust") {
+	if err := w.refusal(w.ask(), "not run", "not trusted"); !strings.Contains(fault.HintOf(err), "plimsoll trust") {
 		t.Error(fault.HintOf(err))
 	}
 }

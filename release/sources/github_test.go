@@ -238,7 +238,7 @@ func TestARevisionThatIsNoFullCommitIDIsAnError(t *testing.T) {
 	for _, r := range []string{"", "main", "0123456", "../../../user", strings.Repeat("0", 41), commit + "\n", "HEAD"} {
 		q := question()
 		q.Revision = r
-		err := w.refused(w.Ask(t.Context(), []string{"ci"}, q, true), "commit")
+		err := w.refusal(w.Ask(t.Context(), []string{"ci"}, q, true), "commit")
 		if !strings.Contains(fault.HintOf(err), "org.opencontainers.image.revision") {
 			t.Errorf("%q: %q", r, fault.HintOf(err))
 		}
@@ -304,13 +304,13 @@ func TestARefusalThatIsNoRateLimitSaysWhatIsMissing(t *testing.T) {
 	g := newGitHub(t)
 	w := over(t, g.source("e2e"), g.server)
 	g.token = "another"
-	if err := w.refused(w.ask(), "401", "Bad credentials"); !strings.Contains(fault.HintOf(err), "token") {
+	if err := w.refusal(w.ask(), "401", "Bad credentials"); !strings.Contains(fault.HintOf(err), "token") {
 		t.Error(fault.HintOf(err))
 	}
 	c := g.source("e2e")
 	c.GitHub.TokenEnv = ""
 	w = over(t, c, g.server)
-	if err := w.refused(w.ask(), "404"); !strings.Contains(fault.HintOf(err), "private") {
+	if err := w.refusal(w.ask(), "404"); !strings.Contains(fault.HintOf(err), "private") {
 		t.Error(fault.HintOf(err))
 	}
 	c.GitHub.TokenEnv = "NOT_SET"
@@ -392,7 +392,7 @@ func TestAnUntrustedConfigurationSendsNoToken(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	g.token = "a-token-of-ours"
-	if err := w.refused(w.ask(), "without a token", "not trusted"); !strings.Contains(fault.HintOf(err), "plimsoll trust") {
+	if err := w.refusal(w.ask(), "without a token", "not trusted"); !strings.Contains(fault.HintOf(err), "plimsoll trust") {
 		t.Error(fault.HintOf(err))
 	}
 	c.GitHub.TokenEnv, c.GitHub.CLI = "", true
@@ -415,7 +415,7 @@ func TestOutsideTextIsMadeHarmless(t *testing.T) {
 		}
 	}
 	g.refusals = []func(http.ResponseWriter){func(w http.ResponseWriter) { complain(w, http.StatusForbidden, "no\x1b[2J a-token-of-ours") }}
-	if err := w.refused(w.ask(), "403"); strings.ContainsAny(err.Error(), "\x1b") || strings.Contains(err.Error(), "a-token-of-ours") {
+	if err := w.refusal(w.ask(), "403"); strings.ContainsAny(err.Error(), "\x1b") || strings.Contains(err.Error(), "a-token-of-ours") {
 		t.Errorf("%q", err)
 	}
 }

@@ -201,8 +201,14 @@ func (w *world) answer(all []gates.Answer, key string) gates.Answer {
 	return gates.Answer{}
 }
 
-// refused is the one error of an answer, which has to hold the words.
-func (w *world) refused(all []gates.Answer, words ...string) error {
+// refused wants one answer, with an error that holds the words.
+func (w *world) refused(all []gates.Answer, words ...string) {
+	w.t.Helper()
+	_ = w.refusal(all, words...)
+}
+
+// refusal is refused, and gives the error.
+func (w *world) refusal(all []gates.Answer, words ...string) error {
 	w.t.Helper()
 	if len(all) != 1 || all[0].Err == nil {
 		w.t.Fatalf("no error in %+v", all)

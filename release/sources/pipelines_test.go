@@ -138,7 +138,8 @@ func (a *azureServer) tests(build int, name string, passed, failed, skipped int)
 		"id": id, "name": name, "state": "Completed", "totalTests": passed + failed + skipped, "passedTests": passed, "unanalyzedTests": failed,
 		"notApplicableTests": 0, "incompleteTests": 0, "completedDate": "2026-11-24T10:59:00Z", "webAccessUrl": "https://dev.azure.com/acme/chat/_TestManagement/Runs?runId=" + strconv.Itoa(id),
 		"runStatistics": []map[string]any{
-			{"state": "Completed", "outcome": "Passed", "count": passed}, {"state": "Completed", "outcome": "Failed", "count": failed},
+			{"state": "Completed", "outcome": "Passed", "count": passed},
+			{"state": "Completed", "outcome": "Failed", "count": failed},
 			{"state": "Completed", "outcome": "NotExecuted", "count": skipped},
 		},
 	})
@@ -257,7 +258,7 @@ func TestAPipelineIsFoundByItsExactName(t *testing.T) {
 	w.refused(w.ask(), `no pipeline "e2"`)
 	a.definitions = append(a.definitions, map[string]any{"id": 9, "name": "e2e", "path": `\old`})
 	w = over(t, a.source(), a.server)
-	if err := w.refused(w.ask(), "2 pipelines"); !strings.Contains(fault.HintOf(err), "[7 9]") {
+	if err := w.refusal(w.ask(), "2 pipelines"); !strings.Contains(fault.HintOf(err), "[7 9]") {
 		t.Error(fault.HintOf(err))
 	}
 }
@@ -266,7 +267,7 @@ func TestASignInPageIsARefusalAndNoAnswer(t *testing.T) {
 	a := newAzure(t)
 	a.auth = "another"
 	w := over(t, a.source(), a.server)
-	if err := w.refused(w.ask(), "does not accept", "203"); !strings.Contains(fault.HintOf(err), "Test Management (read)") {
+	if err := w.refusal(w.ask(), "does not accept", "203"); !strings.Contains(fault.HintOf(err), "Test Management (read)") {
 		t.Error(fault.HintOf(err))
 	}
 	for _, refuse := range []func(http.ResponseWriter){
