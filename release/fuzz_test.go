@@ -1,0 +1,36 @@
+package release
+
+import (
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"plimsoll/gates/evidence"
+	"plimsoll/registry"
+)
+
+// FuzzEvidenceManifest looks for evidence in any manifest: what says that it
+// hangs on another digest is never read as a bundle about this one.
+func FuzzEvidenceManifest(f *testing.F) {
+	about := digest.FromString("candidate")
+	bundle, _ := evidence.Manifest([]byte("{}"), evidence.TestResult, &ocispec.Descriptor{Digest: about}, time.Unix(0, 0))
+	f.Add(bundle, string(evidence.Bundle))
+	f.Add([]byte(`{"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","annotations":{"predicateType":"\u001b[2J"}}]}`), string(evidence.DSSE))
+	f.Add([]byte(`{"layers":[{"mediaType":"application/vnd.in-toto+json","annotations":{"in-toto.io/predicate-type":"https://slsa.dev/provenance/v1"}}]}`), string(evidence.BuildKit))
+	f.Add([]byte("0"), string(evidence.Bundle))
+	f.Fuzz(func(t *testing.T, raw []byte, form string) {
+		s := source{attached: attached{Digest: digest.FromBytes(raw)}, subject: about, form: evidence.Form(form)}
+		pieces := layersOf(s, raw)
+		if len(pieces) == 0 || len(pieces) > registry.MaxPerDigest {
+			t.Errorf("%d pieces", len(pieces))
+		}
+		for _, p := range pieces {
+			if p.item.Subject != about || p.item.Problem == "" && p.item.Form == evidence.Bundle && !isBundle(p.layer.MediaType) {
+				t.Errorf("%+v", p)
+			}
+		}
+		_, _ = weigh(pieces, "it")
+	})
+}
