@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"fmt"
 	"os/user"
 	"path/filepath"
@@ -130,7 +131,7 @@ func (s *session) open() (*release.Desk, error) {
 	}
 	cfg = s.complete(cfg, st, trusted)
 	s.desk = release.New(release.Options{
-		Config: cfg, Store: st, Client: s.clientsFor(cfg, trusted), Signer: s.openSigner,
+		Config: cfg, Store: st, Client: s.clientsFor(cfg, trusted), Signer: s.openSigner, Public: func() crypto.PublicKey { return ownKey(cfg) },
 		Now: time.Now, Actor: actor(), ReadOnly: s.flags.readOnly || !trusted, Version: version,
 	})
 	return s.desk, nil

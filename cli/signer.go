@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -82,3 +85,50 @@ func (s *session) keyPassword(ctx context.Context, prompt string) ([]byte, error
 
 // personalPath is where a person's own configuration belongs, whether it is there or not.
 func personalPath() string { return filepath.Join(config.UserDir(), config.PersonalName) }
+
+// ownKey is the public key that belongs to signing.key, without a password and
+// without a network: of a key without a password, of the .pub file that key
+// generate writes beside it, of the same key in trust. Nil if none of them tells.
+func ownKey(cfg *config.Config) crypto.PublicKey {
+	path := cfg.Signing.Key
+	if path == "" {
+		return nil
+	}
+	if !trust.Remote(path) {
+		return publicBeside(path)
+	}
+	for _, g := range cfg.Trust {
+		for _, m := range g.Members() {
+			if m.Key.Path == path && m.Key.Public != nil {
+				return m.Key.Public
+			}
+		}
+	}
+	return nil
+}
+
+func publicBeside(path string) crypto.PublicKey {
+	private, err := os.ReadFile(path) //nolint:gosec // the path is the person's own configuration
+	if err != nil {
+		return nil
+	}
+	if !strings.Contains(string(private), "ENCRYPTED") {
+		if signer, err := evidence.OpenKey(private, nil); err == nil {
+			return signer.Public()
+		}
+		return nil
+	}
+	public, err := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".pub") //nolint:gosec // beside it
+	if err != nil {
+		return nil
+	}
+	block, _ := pem.Decode(public)
+	if block == nil {
+		return nil
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return key
+}

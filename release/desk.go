@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"crypto"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,10 @@ type Options struct {
 	// registry.Promote only when an operation has passed its gates.
 	Client func(registry.Purpose) *registry.Client
 	// Signer opens the person's key; it may ask for a password. Nil: nothing can be signed.
-	Signer   func(ctx context.Context) (evidence.Signer, error)
+	Signer func(ctx context.Context) (evidence.Signer, error)
+	// Public is the person's public key if it can be told without a password and
+	// without a network; nil, or an answer of nil: it cannot.
+	Public   func() crypto.PublicKey
 	Now      func() time.Time // nil: time.Now
 	Actor    string           // who acts where no signature says so, such as a login name
 	ReadOnly bool             // refuse everything that writes to a registry

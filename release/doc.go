@@ -33,6 +33,7 @@
 //	resolve.go     what a person means by a candidate
 //	sign.go        keys, who they are, statements attached
 //	signoff.go     Approve; attest.go: Attest
+//	override.go    who may go past which gate
 //	operations.go  promote, roll back, adopt, quarantine; the desk as their judge
 //	books.go       the ledger, as the desk reads it
 //	history.go     the ledger and the audit chain of this machine as one history

@@ -20,11 +20,14 @@ type (
 
 // ServiceView is one service as list shows it.
 type ServiceView struct {
-	Service    string      `json:"service"`
-	Staging    string      `json:"staging"`
-	Prod       Prod        `json:"prod"`
-	Error      string      `json:"error,omitempty"` // why the service could not be read
-	Hint       string      `json:"hint,omitempty"`
+	Service string `json:"service"`
+	Staging string `json:"staging"`
+	Prod    Prod   `json:"prod"`
+	Error   string `json:"error,omitempty"` // why the service could not be read
+	Hint    string `json:"hint,omitempty"`
+	// Unsigned says in words that no owner signed the policy of this
+	// configuration; "" if one did, if nobody has to, or if that could not be told.
+	Unsigned   string      `json:"unsigned,omitempty"`
 	Candidates []Candidate `json:"candidates"`
 	Warnings   []string    `json:"warnings,omitempty"` // such as a prod channel without a record, an open operation
 	At         time.Time   `json:"at"`                 // when it was read; a snapshot's age

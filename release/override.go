@@ -1,0 +1,92 @@
+package release
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"plimsoll/config/clean"
+	"plimsoll/gates"
+)
+
+// Allowance is which gates the policy of a service lets people go past, with
+// a reason. It is for showing: the promotion asks the key itself.
+type Allowance struct {
+	Service string `json:"service"`
+	// Person is who trust says that the person's key is now; "" if trust gives it
+	// to nobody, or if only opening the key could tell.
+	Person string `json:"person"`
+	Known  bool   `json:"known"` // the person's key is known, so Person is certain
+	// By is who may go past a gate, by its name; a gate that nobody may go past is not in it.
+	By map[string][]string `json:"by"`
+}
+
+// MayOverride tells which gates of a service may be gone past, and by whom. It
+// asks no network and opens no key.
+func (d *Desk) MayOverride(service string) (Allowance, error) {
+	p, err := d.place(service)
+	if err != nil {
+		return Allowance{}, err
+	}
+	a := Allowance{Service: p.Name, By: map[string][]string{}}
+	if d.Public != nil {
+		if key := d.Public(); key != nil {
+			a.Person, _ = d.member(key, d.everyGroup())
+			a.Known = true
+		}
+	}
+	for _, o := range p.Overrides {
+		for _, gate := range o.Gates {
+			a.By[gate] = d.whoMay(p, gate)
+		}
+	}
+	return a, nil
+}
+
+// whoMay are the people whom the policy lets go past a gate, whose key counts now.
+func (d *Desk) whoMay(p place, gate string) []string {
+	var may []string
+	for _, g := range gates.Groups(p.policy) {
+		for _, one := range g.People {
+			if p.policy.MayOverride(gate, one.ID) && one.Key.Counts(d.Now()) && !slices.Contains(may, one.ID) {
+				may = append(may, one.ID)
+			}
+		}
+	}
+	slices.Sort(may)
+	return may
+}
+
+// Past are the checks that a promotion would go past: all that do not pass. why
+// says why the person may not, "" if they may; without checks there is nothing to go past.
+func (a Allowance) Past(checks []gates.Check) (waive []gates.Check, why string) {
+	var no []string
+	for _, c := range checks {
+		if c.Status.Passes() {
+			continue
+		}
+		waive = append(waive, c)
+		if w := a.forbids(c); w != "" && !slices.Contains(no, w) {
+			no = append(no, w)
+		}
+	}
+	return waive, clean.Text(strings.Join(no, "; "))
+}
+
+// forbids says why the person may not go past one check, "" if they may.
+func (a Allowance) forbids(c gates.Check) string {
+	may := a.By[c.Gate]
+	switch {
+	case c.Gate == gates.PolicyGate || c.Gate == gates.QuarantineOut:
+		return "nobody may go past " + c.Gate
+	case c.Gate == gates.SignOff && c.Status == gates.Fail:
+		return "nobody may go past a rejection: only who rejected can take it back"
+	case c.Gate == gates.SignOff && c.Status == gates.Error:
+		return "nobody may go past a sign-off that cannot be read: it may be a rejection"
+	case len(may) == 0:
+		return fmt.Sprintf("the policy lets nobody go past %s", c.Gate)
+	case a.Known && !slices.Contains(may, a.Person):
+		return fmt.Sprintf("only %s may go past %s", list(may), c.Gate)
+	}
+	return ""
+}
