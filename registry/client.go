@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -27,6 +28,9 @@ type Options struct {
 	// Providers makes what a cloud adds for a host; it returns nil for one that
 	// has none, and does not use the wire before it returns. nil: no host has any.
 	Providers func(host string, entry config.Registry, wire *Wire) Provider
+	// Dial opens connections in place of net.Dialer; nil: net.Dialer. With
+	// a proxy in the environment it is asked for the proxy's address.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Trace is told of each request that was sent, after its answer's header
 	// came: its method (TraceToken for a token request), its URL without query,
 	// the status (0: no answer) and the time that it took. It is called from
@@ -73,7 +77,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		options: o, policy: defaultRetry, pace: defaultPace, sleep: sleep, now: time.Now,
-		hosts: map[string]*host{}, transport: newTransport(nil),
+		hosts: map[string]*host{}, transport: newTransport(nil, o.Dial),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -73,9 +74,9 @@ func readCredential(ctx context.Context, name string, purpose Purpose, id *confi
 	case p != nil && (id.Azure != nil || id.AWS != nil):
 		return fromProvider(ctx, p, *id)
 	case id.Azure != nil:
-		return credential{}, unknownIdentity(name, purpose, "azure: "+id.Azure.Method)
+		return credential{}, unknownIdentity(name, purpose, describe(id))
 	case id.AWS != nil:
-		return credential{}, unknownIdentity(name, purpose, "aws")
+		return credential{}, unknownIdentity(name, purpose, describe(id))
 	}
 	return credential{}, unknownIdentity(name, purpose, "of no known form")
 }
@@ -162,7 +163,7 @@ func describe(id *config.Identity) string {
 	case id.Username != "":
 		return fmt.Sprintf("user %s with the password in %s", id.Username, id.PasswordEnv)
 	case id.Azure != nil:
-		return "azure: " + id.Azure.Method
+		return "azure: " + strings.Join(id.Azure.Methods(), ", ")
 	case id.AWS != nil:
 		return "aws"
 	}

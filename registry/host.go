@@ -58,7 +58,7 @@ func (c *Client) host(name string) *host {
 		h.scheme, h.address = u.Scheme, address(u)
 	}
 	if len(entry.CA) > 0 {
-		h.transport = newTransport(entry.CA)
+		h.transport = newTransport(entry.CA, c.options.Dial)
 	}
 	if c.options.Providers != nil {
 		h.provider = c.options.Providers(name, entry, &Wire{client: c, name: name})

@@ -25,12 +25,14 @@ const (
 )
 
 // newTransport makes the pool of connections of a client, or of one host with
-// its own certificate authority (PEM).
-func newTransport(ca []byte) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+// its own certificate authority (PEM); dial nil: net.Dialer.
+func newTransport(ca []byte, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConns:           4 * idlePerHost,

@@ -39,14 +39,14 @@ func NewCA(t testing.TB) *CA {
 	return &CA{PEM: encode("CERTIFICATE", der), certificate: template, key: key}
 }
 
-// Server issues a certificate for 127.0.0.1 and localhost; both results are PEM.
-func (ca *CA) Server(t testing.TB) (certificate, key []byte) {
+// Server issues a certificate for 127.0.0.1, localhost and names; both results are PEM.
+func (ca *CA) Server(t testing.TB, names ...string) (certificate, key []byte) {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "registry"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: append([]string{"localhost"}, names...), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	private := newKey(t)
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, private.Public(), ca.key)
