@@ -5,6 +5,7 @@ package cli_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,50 @@ func TestWhatCosignAttestsAgainstACandidateBlocks(t *testing.T) {
 			t.Errorf("promote: exit %d, prod has %q\n%s", a.code, w.inProd(), a.err)
 		}
 	})
+}
+
+// TestReportsThatCosignWrapsAreJudged: cosign writes a vuln predicate anew, with
+// the scanner's report inside, and the gate still reads each of them.
+func TestReportsThatCosignWrapsAreJudged(t *testing.T) {
+	for file, want := range map[string][2]string{
+		"trivy.json": {"pass", "0C 0H 3M"}, "grype.json": {"pass", "0C 0H 3M"}, "trivy-critical.json": {"fail", "CVE-2026-31337"},
+		"grype-high.json": {"fail", "CVE-2026-31337"}, "trivy.sarif": {"fail", "CVE-2026-31337"}, "grype.sarif": {"fail", "GHSA-4374-p667-p6c8"},
+		"trivy-cyclonedx.json": {"fail", "CVE-2026-31337"}, "grype-cyclonedx.json": {"missing", "the report inside is about sha256:b768"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			w := newInterop(t, embeddedRegistries)
+			dg := w.bare("v1")
+			predicate := vulnScan()
+			predicate["scanner"].(map[string]any)["result"] = w.report(file)
+			w.attestWith("bundle", "scanner", "vuln", predicate, dg)
+			w.expect(dg, "scan", want[0], want[1])
+		})
+	}
+}
+
+// TestAListOfContentsThatCosignAttestsIsNoScan: what cosign attests with --type cyclonedx says
+// what is in the image; the scan gate wants a predicate that says what is wrong with it.
+func TestAListOfContentsThatCosignAttestsIsNoScan(t *testing.T) {
+	w := newInterop(t, embeddedRegistries)
+	dg := w.bare("v1")
+	w.attestWith("bundle", "scanner", "cyclonedx", w.report("trivy-sbom.json"), dg)
+	w.attestWith("bundle", "scanner", "https://example.com/our-own/v1", map[string]any{"result": "PASSED"}, dg)
+	w.expect(dg, "scan", "missing")
+	w.attestWith("bundle", "scanner", "vuln", vulnScan(), dg)
+	w.expect(dg, "scan", "pass", "0C 0H 0M")
+	w.attestWith("bundle", "scanner", "cyclonedx", w.report("trivy-cyclonedx.json"), dg)
+	w.expect(dg, "scan", "pass", "0C 0H 0M")
+}
+
+// report is a report of testdata/reports as cosign takes it.
+func (w *interop) report(file string) map[string]any {
+	w.t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(w.read(filepath.Join("..", "testdata", "reports", file)), &v); err != nil {
+		w.t.Fatal(err)
+	}
+	return v
 }
 
 // TestWhatCosignCopiedToAnotherImageProvesNothing: the statement is true, but about another digest.
