@@ -236,3 +236,11 @@ func (c *Cloud) Client(purpose registry.Purpose, entries map[string]config.Regis
 func (r Request) String() string {
 	return fmt.Sprintf("%s %s%s by %q: %d", r.Method, r.Host, r.Path, r.Principal, r.Status)
 }
+
+// Revoke takes a right from a principal.
+func (c *Cloud) Revoke(object, host, action string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.people[object]
+	p.Roles[host] = slices.DeleteFunc(slices.Clone(p.Roles[host]), func(a string) bool { return a == action })
+}
