@@ -22,7 +22,7 @@ func console(ctx context.Context, s *session, service string) error {
 		return err
 	}
 	var asker ui.Asker
-	s.ask = asker.Ask
+	s.ask, s.shown = asker.Ask, true
 	return ui.Run(ctx, ui.Options{
 		Desk: desk, Keys: s.config.UI.Keys, Theme: s.config.UI.Theme, Service: service,
 		ReadOnly: desk.ReadOnly, NoColor: s.io.env("NO_COLOR") != "",

@@ -14,9 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"plimsoll/config"
+	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
+	"plimsoll/registry/acr"
 	"plimsoll/release"
 	"plimsoll/store"
 )
@@ -38,6 +40,7 @@ type session struct {
 	signer  evidence.Signer
 	lines   *bufio.Reader                                            // of answers at prompts
 	ask     func(ctx context.Context, prompt string) ([]byte, error) // how a password is asked for; nil: it cannot
+	shown   bool                                                     // the console has the terminal
 }
 
 // begin checks the common flags.
@@ -172,6 +175,7 @@ func (s *session) writing() (*release.Desk, error) {
 func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Purpose) *registry.Client {
 	var mu sync.Mutex
 	kept := map[registry.Purpose]*registry.Client{}
+	providers := acr.Providers(acr.Options{Tell: s.tell})
 	return func(purpose registry.Purpose) *registry.Client {
 		mu.Lock()
 		defer mu.Unlock()
@@ -183,6 +187,7 @@ func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Pur
 			Purpose:    purpose,
 			ReadOnly:   s.flags.readOnly || !trusted,
 			UserAgent:  "plimsoll/" + version,
+			Providers:  providers,
 		})
 		if purpose != registry.Promote {
 			kept[purpose] = c
@@ -190,6 +195,20 @@ func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Pur
 		}
 		return c
 	}
+}
+
+// tell shows a person where to sign in: in the console it is a dialog, in a
+// command a line beside the answer.
+func (s *session) tell(ctx context.Context, message string) error {
+	if s.shown {
+		_, err := s.ask(ctx, message)
+		return err
+	}
+	if s.json {
+		return fault.New(fault.Usage, "sign in without -o json, or use another method", nil, "device-code shows a person a code, and -o json shows nobody anything")
+	}
+	fmt.Fprintln(s.io.Err, clean.Redact(message))
+	return nil
 }
 
 // entry is how a host is reached; an untrusted file gets no credential out of this machine.
