@@ -33,7 +33,7 @@
 // and verdict), reader.go (which statements count), ruling.go (newest per key,
 // negatives), cover.go (platforms), sources.go (which answers count),
 // override.go, standing.go (the policy's signature); one file per gate: e2e.go,
-// scan.go with vex.go, scananswers.go and scanmemo.go, baseimage.go,
+// scan.go with vex.go, vexfile.go (before it is signed), scananswers.go and scanmemo.go, baseimage.go,
 // provenance.go, signoff.go, soak.go, freeze.go with calendar.go, custom.go;
 // slsa.go, origin.go and builds.go read provenance for two of them; and for
 // others: findings.go (what a scan found, which base images), revision.go

@@ -1,53 +1,44 @@
 package release
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
-	"plimsoll/config/clean"
 	"plimsoll/config/fault"
-	"plimsoll/gates"
-	"plimsoll/gates/evidence"
-	"plimsoll/gates/report"
 	"plimsoll/registry"
 )
 
-// AttestRequest asks for a result file to be signed and attached to a digest.
+// VEX is what AttestRequest.Gate is for an OpenVEX document, which the scan gate reads beside reports.
+const VEX = "vex"
+
+// AttestRequest asks for a statement about a digest to be signed and attached.
 type AttestRequest struct {
-	Gate      string    // gates.E2E or gates.Scan
+	Gate      string    // gates.E2E, gates.Scan, VEX or gates.Soak
 	Reference string    // REPO@DIGEST: a tag may no longer mean what was tested
-	Result    []byte    // JUnit XML or go test -json; Trivy, Grype, SARIF or CycloneDX JSON
+	Result    []byte    // JUnit XML or go test -json; Trivy, Grype, SARIF or CycloneDX JSON; OpenVEX; none for soak
 	Suite     string    // e2e: the name that the gate asks for; "" takes the one in the file
-	URL       string    // a page with the run, for people; may be ""
-	Finished  time.Time // zero: what the file says, else now
+	URL       string    // e2e, scan: a page with the run, for people; may be ""
+	Channel   string    // soak: the tag that staging follows; "" takes what the gate asks for
+	Finished  time.Time // soak: since when it runs; zero: what the file says, else now. Of no use to VEX
 }
 
-// Attested is a result that was signed and attached.
+// Attested is a statement that was signed and attached.
 type Attested struct {
 	Reference     string        `json:"reference"`
 	Digest        digest.Digest `json:"digest"`
 	Evidence      digest.Digest `json:"evidence"` // manifest of the statement
 	PredicateType string        `json:"predicateType"`
-	Summary       string        `json:"summary"` // "48/48", "0C 0H 3M"
-	Finished      time.Time     `json:"finished"`
+	Summary       string        `json:"summary"`  // "48/48", "0C 0H 3M", "2 excused"
+	Finished      time.Time     `json:"finished"` // the time that it states
 	Warning       string        `json:"warning,omitempty"`
 }
 
-// statement is what a result file says, ready to be signed.
-type statement struct {
-	kind      string
-	predicate any
-	summary   string
-	finished  time.Time
-}
-
-// Attest turns a result file into a signed statement about a digest, and
-// attaches it. A failed result is attached too: it must not be forgotten.
+// Attest turns a result file, or the fact that staging runs it, into a signed
+// statement about a digest, and attaches it. A failed result is attached too: it
+// must not be forgotten.
 func (d *Desk) Attest(ctx context.Context, r AttestRequest) (Attested, error) {
 	if err := d.mayWrite("attach evidence"); err != nil {
 		return Attested{}, err
@@ -56,7 +47,7 @@ func (d *Desk) Attest(ctx context.Context, r AttestRequest) (Attested, error) {
 	if err != nil {
 		return Attested{}, err
 	}
-	s, err := d.stated(r)
+	s, err := d.stated(ctx, repo, dg, r)
 	if err != nil {
 		return Attested{}, err
 	}
@@ -93,47 +84,4 @@ func (d *Desk) serviceOf(staging registry.Repository) string {
 		}
 	}
 	return name
-}
-
-// stated reads the result file.
-func (d *Desk) stated(r AttestRequest) (statement, error) {
-	switch r.Gate {
-	case gates.E2E:
-		return d.tested(r)
-	case gates.Scan:
-		return d.scannedBy(r)
-	}
-	return statement{}, fault.New(fault.Usage, "attest e2e or scan; approve signs off", nil, "no result file makes evidence for the gate %q", clean.Text(r.Gate))
-}
-
-func (d *Desk) tested(r AttestRequest) (statement, error) {
-	t, err := report.ReadTestFile(r.Result)
-	if err != nil {
-		return statement{}, fault.New(fault.Usage, "give JUnit XML or the output of go test -json", err, "read the test results")
-	}
-	suite := cmp.Or(r.Suite, t.Suite)
-	if suite == "" {
-		return statement{}, fault.New(fault.Usage, "name it with --suite", nil, "the test results do not say which suite they are of")
-	}
-	at := d.finished(r, t.Finished)
-	return statement{evidence.TestResult, report.TestPredicate(t, suite, r.URL, at, r.Result), suite + " " + t.String(), at}, nil
-}
-
-func (d *Desk) scannedBy(r AttestRequest) (statement, error) {
-	s, err := report.ReadScanFile(r.Result)
-	if err != nil {
-		return statement{}, fault.New(fault.Usage, "give the JSON of Trivy, Grype, SARIF or CycloneDX", err, "read the scan report")
-	}
-	at := d.finished(r, s.Finished)
-	return statement{evidence.Vuln, report.VulnPredicate(s, r.URL, at), fmt.Sprint(report.Count(s.Findings)), at}, nil
-}
-
-// finished is when the run ended: as the caller says, else the file, else now.
-func (d *Desk) finished(r AttestRequest, file time.Time) time.Time {
-	for _, at := range []time.Time{r.Finished, file} {
-		if !at.IsZero() {
-			return at.UTC()
-		}
-	}
-	return d.Now().UTC()
 }

@@ -32,7 +32,7 @@
 //	difference.go  Diff
 //	resolve.go     what a person means by a candidate
 //	sign.go        keys, who they are, statements attached
-//	signoff.go     Approve; attest.go: Attest
+//	signoff.go     Approve; attest.go: Attest; stated.go: what it signs
 //	override.go    who may go past which gate
 //	operations.go  promote, roll back, adopt, quarantine; the desk as their judge
 //	books.go       the ledger, as the desk reads it
