@@ -34,7 +34,7 @@ func BenchmarkFirstFrame(b *testing.B) {
 
 // frameBudgets is how many times --version the first row may take, by
 // candidates in the store, as the ratio of medians in one run.
-var frameBudgets = map[int]float64{50: 15, 1000: 30}
+var frameBudgets = map[int]float64{50: 8, 1000: 16}
 
 func firstFrame(b *testing.B, n int, budget float64) {
 	l := filledLaptop(b, n)
