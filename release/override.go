@@ -60,18 +60,50 @@ func (d *Desk) whoMay(p place, gate string) []string {
 // Past are the checks that a promotion would go past: all that do not pass. why
 // says why the person may not, "" if they may; without checks there is nothing to go past.
 func (a Allowance) Past(checks []gates.Check) (waive []gates.Check, why string) {
-	var no []string
+	var no, nobody []string
 	for _, c := range checks {
 		if c.Status.Passes() {
 			continue
 		}
 		waive = append(waive, c)
-		if w := a.forbids(c); w != "" && !slices.Contains(no, w) {
+		switch w := a.forbids(c); {
+		case w == noOne:
+			nobody = append(nobody, c.Gate)
+		case w != "":
 			no = append(no, w)
 		}
 	}
+	if len(nobody) > 0 {
+		no = append(no, "the policy lets nobody go past "+list(nobody))
+	}
+	if len(no) == 0 && !a.Known && len(a.all(waive)) == 0 && len(waive) > 0 {
+		no = append(no, "nobody may go past all of them")
+	}
 	return waive, clean.Text(strings.Join(no, "; "))
 }
+
+// all are those who may go past every one of the checks.
+func (a Allowance) all(checks []gates.Check) []string {
+	var may []string
+	for i, c := range checks {
+		if i == 0 {
+			may = slices.Clone(a.By[c.Gate])
+		}
+		may = slices.DeleteFunc(may, func(id string) bool { return !slices.Contains(a.By[c.Gate], id) })
+	}
+	return may
+}
+
+// Who may go past all of the checks: the person, where they are known.
+func (a Allowance) Who(checks []gates.Check) []string {
+	if a.Known {
+		return []string{a.Person}
+	}
+	return a.all(checks)
+}
+
+// noOne is what forbids says of a gate that the policy lets nobody go past.
+const noOne = "nobody may"
 
 // forbids says why the person may not go past one check, "" if they may.
 func (a Allowance) forbids(c gates.Check) string {
@@ -84,7 +116,7 @@ func (a Allowance) forbids(c gates.Check) string {
 	case c.Gate == gates.SignOff && c.Status == gates.Error:
 		return "nobody may go past a sign-off that cannot be read: it may be a rejection"
 	case len(may) == 0:
-		return fmt.Sprintf("the policy lets nobody go past %s", c.Gate)
+		return noOne
 	case a.Known && !slices.Contains(may, a.Person):
 		return fmt.Sprintf("only %s may go past %s", list(may), c.Gate)
 	}

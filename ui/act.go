@@ -119,9 +119,11 @@ func (m *model) onSubject(a action) tea.Cmd {
 	sub := s.subject(d)
 	switch a { //nolint:exhaustive // the others belong to the screens
 	case actDigest:
-		return m.act(copyText{string(sub.digest)})
+		return m.act(copyText{text: string(sub.digest)})
+	case actExplain:
+		return m.act(explained(d, sub))
 	case actReference:
-		return m.act(copyText{reference(d, s, sub)})
+		return m.act(copyText{text: reference(d, s, sub)})
 	case actDiff:
 		from, _ := d.shown(sub.service)
 		return m.act(openScreen{diffScreen{of: sub.service, from: from, to: sub.digest}})
@@ -214,6 +216,9 @@ func (m *model) act(in intent) tea.Cmd {
 		m.dialog = newRollback(d, in.subject)
 	case copyText:
 		d.note = "copy sent: " + text(in.text)
+		if in.said != "" {
+			d.note = "copy sent: " + in.said
+		}
 		return tea.SetClipboard(in.text)
 	default:
 		return m.confirmed(in)
@@ -235,7 +240,7 @@ func (m *model) openService(name string) tea.Cmd {
 func (m *model) confirmed(in intent) tea.Cmd {
 	switch in := in.(type) {
 	case doPromote:
-		one := running{action: "promote", service: in.request.Service, digest: in.request.Digest, previous: in.previous}
+		one := running{action: "promote", service: in.request.Service, digest: in.request.Digest, previous: in.previous, overrides: in.request.Overrides, reason: in.request.Reason}
 		return m.start(one, func(ctx context.Context, report func(release.Progress)) (release.Outcome, error) {
 			return m.reader.backend.Promote(ctx, in.request, report) //nolint:wrapcheck // shown as it is
 		})

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -47,12 +48,16 @@ func newModel(ctx context.Context, o Options, keys keymap, t theme) *model {
 			services: servicesOf(o.Desk.Services()), readOnly: o.ReadOnly,
 			lists: map[query]*slot[release.ServiceView]{}, gates: map[query]*slot[release.Verdict]{}, diffs: map[query]*slot[diff.Diff]{},
 			targets: map[query]*slot[[]release.Target]{}, history: map[query]*slot[[]release.Entry]{},
+			verified: map[query]*slot[release.Verification]{}, allowed: map[string]release.Allowance{},
 		},
 		keys: keys, theme: t, styles: stylesOf(t, true), cursors: map[string]screen{},
 		reader: newReader(ctx, o.Desk), workers: newWorkers(), life: ctx,
 		clock: time.Now, timer: alarm, pace: reportPace,
 	}
 	m.data.now = m.clock()
+	if len(o.Notes) > 0 {
+		m.data.result = &notice{level: levelWarn, text: text(strings.Join(o.Notes, "; "))}
+	}
 	switch {
 	case o.Service != "":
 		m.stack = []screen{services{}, candidates{of: text(o.Service)}}
@@ -78,7 +83,7 @@ func (m *model) preload(b Backend) {
 
 // Init reads the first screen from the registries and asks the terminal for its background.
 func (m *model) Init() tea.Cmd {
-	cmds := []tea.Cmd{m.load(m.top().wants(&m.data)...), m.reader.pending}
+	cmds := []tea.Cmd{m.load(m.top().wants(&m.data)...), m.reader.pending, m.reader.allowances(m.data.services)}
 	if m.theme == themeAuto {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -117,6 +122,11 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			m.fail(msg.err)
 		}
+	case allowancesRead:
+		m.data.allowed = msg.by
+		if msg.err != nil {
+			m.fail(msg.err)
+		}
 	case wanted:
 		return m.askSecret(msg)
 	case hangup:
@@ -131,7 +141,8 @@ func (m *model) top() screen { return m.stack[len(m.stack)-1] }
 // frame is where everything is in the window.
 func (m *model) frame() frame {
 	w := m.data.window
-	return arrange(w.w, w.h, len(bannerLines(&m.data, m.top(), m.keys, w.w)))
+	breaches := len(breachLines(&m.data, m.top(), m.keys, w.w))
+	return arrange(w.w, w.h, breaches, len(bannerLines(&m.data, m.top(), m.keys, w.w)))
 }
 
 // View draws the console. It is pure and asks nobody.
@@ -163,7 +174,11 @@ func (m *model) screenful() string {
 	d, s, st, f := &m.data, m.top(), &m.styles, m.frame()
 	w := f.title.w
 	lines := make([]string, 0, d.window.h)
-	lines = append(lines, titleLine(d, s, st, w), prodLine(d, s.service(), st, w), topRule(d, s, st, w))
+	lines = append(lines, titleLine(d, s, st, w), prodLine(d, s.service(), st, w))
+	for _, l := range breachLines(d, s, m.keys, w)[:f.breach.h] {
+		lines = append(lines, st.paint(loud, l))
+	}
+	lines = append(lines, topRule(d, s, st, w))
 	lines = append(lines, clipped(s.view(d, st, extent{f.body.w, f.body.h}), f.body.h)...)
 	lines = append(lines, rule("", st, w))
 	for i, l := range bannerLines(d, s, m.keys, w) {

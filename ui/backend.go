@@ -17,6 +17,8 @@ import (
 type Backend interface {
 	Services() []config.Service
 	Pending() ([]operation.Pending, error)
+	// MayOverride tells who may go past which gate; it asks no network.
+	MayOverride(service string) (release.Allowance, error)
 
 	Snapshot(service string) (release.ServiceView, bool)
 	SnapshotTargets(service string) ([]release.Target, bool)
@@ -27,6 +29,7 @@ type Backend interface {
 	Diff(ctx context.Context, service string, from *digest.Digest, to digest.Digest) (diff.Diff, error)
 	Targets(ctx context.Context, service string) ([]release.Target, error)
 	History(ctx context.Context, service string) ([]release.Entry, error)
+	Verify(ctx context.Context, reference string) (release.Verification, error)
 
 	Approve(ctx context.Context, r release.ApproveRequest) (release.SignOff, error)
 	Quarantine(ctx context.Context, r release.QuarantineRequest) (release.Quarantined, error)

@@ -45,6 +45,11 @@ type (
 		list []operation.Pending
 		err  *problem
 	}
+	// allowancesRead is who may go past which gate, by service.
+	allowancesRead struct {
+		by  map[string]release.Allowance
+		err *problem
+	}
 	// hangup is a signal, or a terminal that is gone: end as soon as it is safe.
 	hangup struct{}
 )
@@ -217,6 +222,13 @@ func (r reader) history(s *slot[[]release.Entry], now time.Time, q query) tea.Cm
 	return tea.Batch(cached(s, func() ([]release.Entry, bool) { return r.backend.SnapshotHistory(q.service) }), cmd)
 }
 
+func (r reader) verify(s *slot[release.Verification], now time.Time, q query, reference string) tea.Cmd {
+	return ask(r, s, now, "verifying "+short(q.digest), nil, func(ctx context.Context) (release.Verification, use, time.Time, error) {
+		v, err := r.backend.Verify(ctx, reference)
+		return v, useWhole, time.Time{}, err //nolint:wrapcheck // shown as it is
+	})
+}
+
 // usable tells what a list that may come with an error is good for.
 func usable[T any](v []T, err error) use {
 	if err != nil && len(v) > 0 {
@@ -229,6 +241,23 @@ func usable[T any](v []T, err error) use {
 func (r reader) pending() tea.Msg {
 	list, err := r.backend.Pending()
 	return pendingRead{list: cleaned(list), err: problemOf("reading this machine's journal", err)}
+}
+
+// allowances reads who may go past which gate. That follows from the
+// configuration and the person's key, which do not change while the console runs.
+func (r reader) allowances(services []service) tea.Cmd {
+	return func() tea.Msg {
+		out := allowancesRead{by: map[string]release.Allowance{}}
+		for _, s := range services {
+			a, err := r.backend.MayOverride(s.name)
+			if err != nil {
+				out.err = problemOf("reading who may go past the gates of "+s.name, err)
+				continue
+			}
+			out.by[s.name] = cleaned(a)
+		}
+		return out
+	}
 }
 
 // alarm is the command that waits until it is time to wake.

@@ -26,7 +26,10 @@ type data struct {
 	diffs   map[query]*slot[diff.Diff]
 	targets map[query]*slot[[]release.Target]
 	history map[query]*slot[[]release.Entry]
-	pending []operation.Pending // operations that an earlier start left open
+
+	verified map[query]*slot[release.Verification]
+	allowed  map[string]release.Allowance // by service: who may go past which gate
+	pending  []operation.Pending          // operations that an earlier start left open
 
 	op      *running // the promotion or rollback that runs, or the latest one
 	writing string   // the sign-off or quarantine that is being written, in words
@@ -78,6 +81,7 @@ const (
 	askDiff
 	askTargets
 	askHistory
+	askVerify // whether a digest was promoted, read and verified again
 )
 
 // query names one question to the backend; it is the key of its answer.
@@ -140,6 +144,8 @@ func (d *data) state(q query) status {
 		return peek(d.targets, q).status
 	case askHistory:
 		return peek(d.history, q).status
+	case askVerify:
+		return peek(d.verified, q).status
 	}
 	return status{}
 }

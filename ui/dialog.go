@@ -14,6 +14,16 @@ func boxWidth(at extent) int { return max(10, min(at.w-4, 96)) }
 // box draws a dialog: a title on the border, what scrolls, then what always
 // stays in sight. Pure; it is never larger than the window.
 func box(st *styles, title string, scrolling []line, p pager, fixed []string, at extent) string {
+	return framed(st, lipgloss.RoundedBorder(), strong, title, scrolling, p, fixed, at)
+}
+
+// dangerBox is a box that nobody takes for another one: a thick edge, in red
+// where there are colours.
+func dangerBox(st *styles, title string, scrolling []line, p pager, fixed []string, at extent) string {
+	return framed(st, lipgloss.ThickBorder(), loud, title, scrolling, p, fixed, at)
+}
+
+func framed(st *styles, border lipgloss.Border, look tone, title string, scrolling []line, p pager, fixed []string, at extent) string {
 	w := boxWidth(at)
 	body := folded(scrolling, w)
 	room := max(0, at.h-2-len(fixed))
@@ -30,14 +40,16 @@ func box(st *styles, title string, scrolling []line, p pager, fixed []string, at
 	}
 	// The title needs a look of its own on the border, which a part of a border
 	// cannot have: so the top line is made here, of the same border's characters.
-	border := lipgloss.RoundedBorder()
+	edge := plain
+	if look == loud {
+		edge = bad
+	}
 	title = ansi.Truncate(" "+title+" ", w-2, "…")
-	top := border.TopLeft + border.Top + st.paint(strong, title) + strings.Repeat(border.Top, max(0, w+1-width(title))) + border.TopRight
-	return top + "\n" + boxStyle.Render(strings.Join(lines, "\n"))
+	top := st.paint(edge, border.TopLeft+border.Top) + st.paint(look, title) + st.paint(edge, strings.Repeat(border.Top, max(0, w+1-width(title)))+border.TopRight)
+	// The rest of the border is a space away from the text.
+	rest := lipgloss.NewStyle().Border(border).BorderTop(false).Padding(0, 1).BorderForeground(st.looks[edge].GetForeground())
+	return top + "\n" + rest.Render(strings.Join(lines, "\n"))
 }
-
-// boxStyle is the rest of a dialog's border, a space away from the text.
-var boxStyle = lipgloss.NewStyle().Border(lipgloss.RoundedBorder()).BorderTop(false).Padding(0, 1)
 
 // overlay puts a dialog in the middle of a screen. The dialog is clipped to
 // the screen, because a layer that hangs over makes the whole canvas larger.

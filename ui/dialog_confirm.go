@@ -1,6 +1,9 @@
 package ui
 
 import (
+	"slices"
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -16,24 +19,46 @@ type confirm struct {
 	needReason string // why a reason is asked for; "" if it is optional
 	noReason   bool   // no reason is asked for
 	quarantine *bool  // nil: no such choice
-	focus      int    // 0 the name, 1 the reason, 2 the choice
+	grave      bool   // it goes past a gate: in the colours of danger, and enter cancels until a person moves on
+	focus      focus
 	said       string // why the latest enter did nothing
 	pager      pager
 	then       func(c confirm) intent
 }
 
-func (c confirm) fields() int {
+// focus is the field of a confirmation that keys go to.
+type focus int
+
+const (
+	onName focus = iota
+	onReason
+	onChoice
+	onCancel
+)
+
+// fields are those that the confirmation has, in the order of tab. What is
+// grave starts on cancel, and asks why before it asks for the name.
+func (c confirm) fields() []focus {
 	switch {
+	case c.grave:
+		return []focus{onCancel, onReason, onName}
 	case c.quarantine != nil:
-		return 3
+		return []focus{onName, onReason, onChoice}
 	case c.noReason:
-		return 1
+		return []focus{onName}
 	}
-	return 2
+	return []focus{onName, onReason}
 }
 
 // fixed is how many lines of the box do not scroll.
-func (c confirm) fixed() int { return c.fields() + 3 }
+func (c confirm) fixed() int { return len(c.fields()) + 3 }
+
+// next is the confirmation with the focus so many fields further.
+func (c confirm) next(by int) confirm {
+	all := c.fields()
+	c.focus = all[(slices.Index(all, c.focus)+by+len(all))%len(all)]
+	return c
+}
 
 func (c confirm) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 	switch k.String() {
@@ -42,13 +67,11 @@ func (c confirm) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 	case "enter":
 		return c.enter(k)
 	case "tab":
-		c.focus = (c.focus + 1) % c.fields()
-		return c, nil
+		return c.next(1), nil
 	case "shift+tab":
-		c.focus = (c.focus + c.fields() - 1) % c.fields()
-		return c, nil
+		return c.next(-1), nil
 	}
-	if c.focus == 2 {
+	if c.focus == onChoice {
 		if k.String() == "space" && !k.IsRepeat {
 			on := !*c.quarantine
 			c.quarantine = &on
@@ -60,10 +83,16 @@ func (c confirm) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		return c, nil
 	}
 	c.said = ""
-	if c.focus == 0 {
+	switch c.focus {
+	case onName:
 		c.typed = c.typed.key(k)
-	} else {
+	case onReason:
 		c.reason = c.reason.key(k)
+	case onCancel:
+		if k.Text != "" {
+			c.said = "enter cancels; tab leads to the reason"
+		}
+	case onChoice:
 	}
 	return c, nil
 }
@@ -73,12 +102,18 @@ func (c confirm) enter(k tea.KeyPressMsg) (dialog, intent) {
 	switch {
 	case k.IsRepeat:
 		return c, nil
+	case c.focus == onCancel:
+		return c, closeDialog{}
+	case c.grave && strings.TrimSpace(c.reason.text()) == "":
+		c.said, c.focus = "a reason is needed: "+c.needReason, onReason
+	case c.grave && c.focus == onReason:
+		return c.next(1), nil
 	case c.typed.text() == "":
-		c.said, c.focus = "type "+c.name+" first", 0
+		c.said, c.focus = "type "+c.name+" first", onName
 	case c.typed.text() != c.name:
-		c.said, c.focus = "that is not the name of the service: it is "+c.name, 0
-	case c.needReason != "" && c.reason.text() == "":
-		c.said, c.focus = "a reason is needed: "+c.needReason, 1
+		c.said, c.focus = "that is not the name of the service: it is "+c.name, onName
+	case c.needReason != "" && strings.TrimSpace(c.reason.text()) == "":
+		c.said, c.focus = "a reason is needed: "+c.needReason, onReason
 	default:
 		return c, c.then(c)
 	}
@@ -87,10 +122,13 @@ func (c confirm) enter(k tea.KeyPressMsg) (dialog, intent) {
 
 // paste fills in the reason only: what is pasted was not thought about.
 func (c confirm) paste(s string) dialog {
-	if c.focus == 1 {
+	switch c.focus {
+	case onReason:
 		c.reason = c.reason.insert(s)
-	} else {
+	case onName, onChoice:
 		c.said = "the name has to be typed; pasting does not count"
+	case onCancel:
+		c.said = "tab leads to the reason"
 	}
 	return c
 }
@@ -102,13 +140,16 @@ func (c confirm) view(_ *data, st *styles, at extent) string {
 	if c.needReason == "" {
 		why = "reason (optional): "
 	}
+	if c.grave {
+		return c.graveView(st, at)
+	}
 	fixed := []string{
 		"",
-		st.paint(strong, name) + c.typed.view(st, c.focus == 0, w-len(name)),
+		st.paint(strong, name) + c.typed.view(st, c.focus == onName, w-len(name)),
 	}
 	hints := []string{"enter", "go on", "esc", "cancel"}
 	if !c.noReason {
-		fixed = append(fixed, st.paint(strong, why)+c.reason.view(st, c.focus == 1, w-len(why)))
+		fixed = append(fixed, st.paint(strong, why)+c.reason.view(st, c.focus == onReason, w-len(why)))
 		hints = append(hints, "tab", "next field")
 	}
 	if c.quarantine != nil {
@@ -117,7 +158,7 @@ func (c confirm) view(_ *data, st *styles, at extent) string {
 			mark = "[x]"
 		}
 		choice := mark + " quarantine the digest that prod leaves"
-		if c.focus == 2 {
+		if c.focus == onChoice {
 			choice = st.selected(plain, choice)
 			hints = append(hints, "space", "change")
 		}
@@ -125,4 +166,29 @@ func (c confirm) view(_ *data, st *styles, at extent) string {
 	}
 	fixed = append(fixed, st.paint(bad, c.said), keyHints(st, hints...))
 	return box(st, c.title, c.facts, c.pager, fixed, at)
+}
+
+// graveView is the confirmation of what goes past a gate.
+func (c confirm) graveView(st *styles, at extent) string {
+	const cancel, why = "[ cancel ]", "reason, signed and kept: "
+	w, name := boxWidth(at), "type "+c.name+" to go past the gate: "
+	hints := []string{"enter", "next", "tab", "next field", "esc", "cancel"}
+	choice := st.paint(plain, cancel)
+	switch c.focus {
+	case onCancel:
+		choice = st.selected(strong, cancel)
+		hints = []string{"enter", "cancel", "tab", "to the reason", "esc", "cancel"}
+	case onName:
+		hints[1] = "OVERRIDE"
+	case onReason, onChoice:
+	}
+	fixed := []string{
+		"",
+		choice,
+		st.paint(strong, why) + c.reason.view(st, c.focus == onReason, w-len(why)),
+		st.paint(strong, name) + c.typed.view(st, c.focus == onName, w-len(name)),
+		st.paint(bad, c.said),
+		keyHints(st, hints...),
+	}
+	return dangerBox(st, c.title, c.facts, c.pager, fixed, at)
 }

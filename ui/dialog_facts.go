@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -83,12 +84,57 @@ func newPromote(d *data, s subject) dialog {
 	if p, ok := d.open(s.service); ok && p.Action == "promote" && p.Digest == s.digest {
 		facts = append([]line{say(warn, "! this finishes what an earlier start left open: %s", whereWords(p.Prod))}, facts...)
 	}
-	facts = append(append(facts, biggerFacts(c)...), checkFacts(c.Checks)...)
 	request := release.PromoteRequest{Service: s.service, Digest: s.digest, Expect: orNone(previous)}
+	if _, open := d.open(s.service); !open && pastGates(d, s) {
+		return newOverride(d, c, facts, request, previous)
+	}
+	facts = append(append(facts, biggerFacts(c)...), checkFacts(c.Checks)...)
 	return confirm{title: "promote to PROD", name: s.service, facts: facts, then: func(c confirm) intent {
 		request.Reason = c.reason.text()
 		return doPromote{request: request, previous: previous}
 	}}
+}
+
+// newOverride asks for the confirmation of a promotion that goes past gates:
+// each with all that it says, then the others. facts is the move.
+func newOverride(d *data, c release.Candidate, facts []line, request release.PromoteRequest, previous *digest.Digest) dialog {
+	a := d.allowed[request.Service]
+	waive, _ := a.Past(c.Checks)
+	facts = append(facts, nil, say(bad, "! %s no, and you would go past %s:", says(len(waive)), them(len(waive))))
+	var rest []gates.Check
+	for _, check := range c.Checks {
+		if check.Status.Passes() {
+			rest = append(rest, check)
+			continue
+		}
+		request.Overrides = append(request.Overrides, check.Gate)
+		facts = append(facts, checkLines(check, true)...)
+	}
+	if a.Known {
+		facts = append(facts, say(warn, "The record, the history and plimsoll verify will say OVERRIDE, %s, and the reason.", a.Person))
+	} else {
+		facts = append(facts, say(warn, "%s may do this; your key tells whether you are one of them. The record, the history and plimsoll verify will say OVERRIDE.", strings.Join(a.Who(waive), ", ")))
+	}
+	facts = append(append(append(facts, nil), biggerFacts(c)...), checkFacts(rest)...)
+	title := "OVERRIDE " + strings.Join(request.Overrides, ", ") + ": promote to PROD past the gate"
+	return confirm{title: title, name: request.Service, facts: facts, needReason: "say why this cannot wait", grave: true, focus: onCancel, then: func(c confirm) intent {
+		request.Reason = strings.TrimSpace(c.reason.text())
+		return doPromote{request: request, previous: previous}
+	}}
+}
+
+func says(n int) string {
+	if n == 1 {
+		return "this gate says"
+	}
+	return fmt.Sprintf("these %d gates say", n)
+}
+
+func them(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // newFinish asks for the confirmation that an open operation is to be finished.

@@ -149,7 +149,7 @@ func (t textBox) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		return t, closeDialog{}
 	case "y":
 		if t.copy != "" {
-			return t, copyText{t.copy}
+			return t, copyText{text: t.copy}
 		}
 	}
 	return t, nil

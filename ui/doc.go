@@ -20,11 +20,13 @@
 //	data.go      all that the console knows; running.go: the operation
 //	keys.go      the table of bindings: dispatch, line of keys, help, docs/keys.md
 //	reasons.go   why an action is not possible now
+//	breach.go    prod pushed past the gate, a policy that nobody signed: above every screen
+//	explain.go   the checks as plain text, to be sent to somebody
 //	layout.go    the window divided, pure; frame.go: the last guard
 //	text.go      text from outside made harmless; styles.go: themes
 //	list.go pager.go input.go                     table, text, typing
 //	header.go statusbar.go pending.go help.go     around the screens
-//	screen_*.go  services, candidates, detail, diff, operation, rollback, history
+//	screen_*.go  services, candidates, detail, diff, operation, rollback, history, record
 //	dialog*.go   boxes over them; dialog_confirm.go guards prod
 //
 // Bubble Tea runs it, Lip Gloss paints (styles.go) and lays dialogs over a

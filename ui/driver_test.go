@@ -203,7 +203,7 @@ func (d *driver) sees(texts ...string) *driver {
 // flowing is a screen as one line, so that a text is found where it was broken.
 func flowing(screen string) string {
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r == '│' {
+		if r == '│' || r == '┃' {
 			return ' '
 		}
 		return r

@@ -36,6 +36,8 @@ func (m *model) question(q query) tea.Cmd {
 		return r.targets(slotOf(d.targets, q), d.now, q)
 	case askHistory:
 		return r.history(slotOf(d.history, q), d.now, q)
+	case askVerify:
+		return r.verify(slotOf(d.verified, q), d.now, q, d.service(q.service).prod+"@"+string(q.digest))
 	}
 	return nil
 }
@@ -239,14 +241,14 @@ func (m *model) wake(w wake) tea.Cmd {
 	return nil
 }
 
-// due is the list that is to be read again by itself now: the oldest one that
-// the screen shows, one at a time, and none while a person decides something.
+// due is the list, or the verdict, that is to be read again by itself now: the
+// oldest one that the screen shows, one at a time, and none while a person decides something.
 func (m *model) due() (query, bool) {
 	q, at, ok := m.nextRefresh()
 	return q, ok && !m.data.now.Before(at)
 }
 
-// nextRefresh is which list is read again next by itself, and when.
+// nextRefresh is what is read again next by itself, and when.
 func (m *model) nextRefresh() (best query, when time.Time, ok bool) {
 	d := &m.data
 	if m.dialog != nil || d.busy() != "" {
@@ -254,7 +256,7 @@ func (m *model) nextRefresh() (best query, when time.Time, ok bool) {
 	}
 	for _, q := range m.top().wants(d) {
 		s := d.state(q)
-		if q.kind != askList {
+		if q.kind != askList && q.kind != askGates {
 			continue
 		}
 		if s.busy {

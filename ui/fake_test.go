@@ -39,7 +39,9 @@ type fake struct {
 	entries  []release.Entry
 	historyErr,
 	targetsErr error
-	pending []operation.Pending
+	pending  []operation.Pending
+	allowed  release.Allowance
+	verified release.Verification
 
 	approved    []release.ApproveRequest
 	approveErr  error
@@ -127,6 +129,16 @@ func (f *fake) History(_ context.Context, service string) ([]release.Entry, erro
 	return f.entries, f.historyErr
 }
 
+func (f *fake) MayOverride(service string) (release.Allowance, error) {
+	f.call("may override " + service)
+	return f.allowed, nil
+}
+
+func (f *fake) Verify(_ context.Context, reference string) (release.Verification, error) {
+	f.call("verify " + reference)
+	return f.verified, nil
+}
+
 func (f *fake) Approve(_ context.Context, r release.ApproveRequest) (release.SignOff, error) {
 	f.call("approve")
 	f.mu.Lock()
@@ -151,7 +163,7 @@ func (f *fake) Promote(ctx context.Context, r release.PromoteRequest, report fun
 	if f.operate != nil {
 		return f.operate(ctx, report)
 	}
-	return release.Outcome{Action: "promote", Service: r.Service, Digest: r.Digest, Tags: []string{"release-7be144c09a1f0000", "live"}, Seconds: 2.5}, nil
+	return release.Outcome{Action: "promote", Service: r.Service, Digest: r.Digest, Tags: []string{"release-7be144c09a1f0000", "live"}, Seconds: 2.5, Overrides: r.Overrides}, nil
 }
 
 func (f *fake) Rollback(ctx context.Context, r release.RollbackRequest, report func(release.Progress)) (release.Outcome, error) {

@@ -48,25 +48,27 @@ func draw(w, h int, rects map[rune]rect) string {
 }
 
 func TestTheWindowIsDivided(t *testing.T) {
-	picture := func(w, h, notice int) string {
-		f := arrange(w, h, notice)
-		return draw(w, h, map[rune]rect{'t': f.title, 'p': f.prod, '-': f.top, 'b': f.body, '=': f.bottom, 'n': f.notice, 's': f.status, 'k': f.keys})
+	picture := func(w, h, breaches, notice int) string {
+		f := arrange(w, h, breaches, notice)
+		return draw(w, h, map[rune]rect{'t': f.title, 'p': f.prod, '!': f.breach, '-': f.top, 'b': f.body, '=': f.bottom, 'n': f.notice, 's': f.status, 'k': f.keys})
 	}
 	for _, c := range []struct {
-		name      string
-		h, notice int
-		want      string
+		name                string
+		h, breaches, notice int
+		want                string
 	}{
-		{"without a notice", 9, 0, "t p - b b b = s k"},
-		{"with a notice", 15, 2, "t p - b b b b b b b = n n s k"},
-		{"a long notice gets a third of the body", 15, 9, "t p - b b b b b b = n n n s k"},
+		{"without a notice", 9, 0, 0, "t p - b b b = s k"},
+		{"with a notice", 15, 0, 2, "t p - b b b b b b b = n n s k"},
+		{"a long notice gets a third of the body", 15, 0, 9, "t p - b b b b b b = n n n s k"},
+		{"with somebody past the gate", 15, 2, 1, "t p ! ! - b b b b b b = n s k"},
+		{"both long", 15, 9, 9, "t p ! ! ! - b b b b = n n s k"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want := ""
 			for _, l := range strings.Fields(c.want) {
 				want += strings.Repeat(l, 4) + "\n"
 			}
-			if got := picture(4, c.h, c.notice) + "\n"; got != want {
+			if got := picture(4, c.h, c.breaches, c.notice) + "\n"; got != want {
 				t.Fatalf("got\n%swant\n%s", got, want)
 			}
 		})

@@ -44,6 +44,12 @@ var goldenStates = map[string]func(t *testing.T, w, h int) *driver{
 		desk.listErr = errors.New("dial tcp: connection refused")
 		return d.wait(5 * time.Minute)
 	},
+	"gated": func(t *testing.T, w, h int) *driver { return startAt(t, gatedDesk(t), w, h) },
+	"breached": func(t *testing.T, w, h int) *driver {
+		desk := newFake(t)
+		desk.lists["chat-api"] = breachedView(true)
+		return startAt(t, desk, w, h)
+	},
 	"readonly": func(t *testing.T, w, h int) *driver {
 		return startAt(t, newFake(t), w, h, func(o *Options) { o.ReadOnly = true })
 	},
@@ -111,6 +117,24 @@ var goldenScreens = map[string]func(t *testing.T, w, h int) *driver{
 		desk.approveErr = errors.New("PUT https://staging.example.com/v2/chat-api/manifests/sha256:aa: 403 DENIED: requested access to the resource is denied")
 		return startAt(t, desk, w, h).press("a", "y", "e")
 	},
+	"override": func(t *testing.T, w, h int) *driver {
+		return startAt(t, gatedDesk(t), w, h).press("p", "tab", "stops the data loss")
+	},
+	"no-override": func(t *testing.T, w, h int) *driver { return startAt(t, gatedDesk(t), w, h).press("j", "p") },
+	"overridden": func(t *testing.T, w, h int) *driver {
+		return startAt(t, gatedDesk(t), w, h).press("p", "tab", "stops the data loss", "enter", "chat-api", "enter")
+	},
+	"gated-detail": func(t *testing.T, w, h int) *driver { return startAt(t, gatedDesk(t), w, h).press("j", "enter") },
+	"override-history": func(t *testing.T, w, h int) *driver {
+		desk := gatedDesk(t)
+		desk.entries = overriddenEntries()
+		return startAt(t, desk, w, h).press("h")
+	},
+	"override-record": func(t *testing.T, w, h int) *driver {
+		desk := gatedDesk(t)
+		desk.entries, desk.verified = overriddenEntries(), sampleVerification()
+		return startAt(t, desk, w, h).press("h", "enter")
+	},
 	"no-services": func(t *testing.T, w, h int) *driver {
 		desk := newFake(t)
 		desk.services = []config.Service{}
@@ -121,7 +145,7 @@ var goldenScreens = map[string]func(t *testing.T, w, h int) *driver{
 func TestGoldenScreens(t *testing.T) {
 	for name, state := range goldenScreens {
 		for _, at := range goldenSizes {
-			if at.w == 200 && name != "services" && name != "promote" && name != "detail" && name != "diff" {
+			if at.w == 200 && name != "services" && name != "promote" && name != "detail" && name != "diff" && name != "override" && name != "gated-detail" {
 				continue // what 120×40 shows, with more room
 			}
 			t.Run(fmt.Sprintf("%s_%dx%d", name, at.w, at.h), func(t *testing.T) {
@@ -152,6 +176,20 @@ func TestGoldenPromotion(t *testing.T) {
 				over(d)
 			})
 		}
+	}
+}
+
+// TestGoldenDanger keeps the looks of what must be loud.
+func TestGoldenDanger(t *testing.T) {
+	for _, name := range []string{"dark", "light", "plain"} {
+		t.Run(name, func(t *testing.T) {
+			desk := gatedDesk(t)
+			v := breachedView(false)
+			v.Candidates, v.Prod.Overrides = gatedView().Candidates, nil
+			desk.lists["chat-api"] = v
+			d := startAt(t, desk, 80, 24, func(o *Options) { o.Theme = name }).press("p")
+			golden.RequireEqual(t, d.m.View().Content+"\n")
+		})
 	}
 }
 

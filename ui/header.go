@@ -120,12 +120,18 @@ func prodLine(d *data, name string, st *styles, w int) string {
 
 // sinceText is since when and by whom, or loudly that nobody answers for it.
 func sinceText(d *data, p release.Prod, st *styles) string {
-	if p.Record == nil {
-		return st.paint(bad, "NO RECORD: pushed past the gates")
+	switch {
+	case p.Unrecorded != "":
+		return st.paint(bad, "NO RECORD: pushed past the gate")
+	case p.Record == nil:
+		return st.paint(warn, "its record could not be read")
 	}
 	out := ""
+	if len(p.Overrides) > 0 {
+		out = st.paint(warn, overrideWords(p.Overrides)) + "  "
+	}
 	if p.Since != nil {
-		out = "since " + strings.TrimSuffix(ago(d.now, *p.Since), " ago")
+		out += "since " + strings.TrimSuffix(ago(d.now, *p.Since), " ago")
 	}
 	if p.By != "" {
 		out += " by " + p.By

@@ -23,7 +23,10 @@ type (
 	// closeDialog ends a dialog without doing anything.
 	closeDialog struct{}
 	// copyText sends text to the terminal's clipboard.
-	copyText struct{ text string }
+	copyText struct {
+		text string
+		said string // what it is, where it is too long to be shown; "" shows it
+	}
 
 	// refused says why a key did nothing.
 	refused struct{ why string }

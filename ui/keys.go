@@ -28,6 +28,7 @@ const (
 	actRefresh   action = "refresh"
 	actDigest    action = "copy-digest"
 	actReference action = "copy-reference"
+	actExplain   action = "copy-explanation"
 	actDiff      action = "diff"
 	actApprove   action = "approve"
 	actPromote   action = "promote"
@@ -89,13 +90,14 @@ func table() []binding {
 		{action: actCancel, keys: on("c"), places: onOperation, short: "cancel", help: "cancel the operation, as long as the channel has not moved", why: whyNotCancel},
 		{action: actDiff, keys: on("d"), places: ofDigest, short: "diff", help: "what would change in prod", why: whyNotDiff},
 		{action: actApprove, keys: on("a"), places: onCandidates | onDetail | onDiff, short: "approve", help: "sign off: approve or reject", danger: true, why: whyNotApprove},
-		{action: actPromote, keys: on("p"), places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod", danger: true, why: whyNotPromote},
+		{action: actPromote, keys: on("p"), places: onCandidates | onDetail | onDiff, short: "promote", help: "promote to prod; past gates that say no where the policy lets you, with a reason", danger: true, why: whyNotPromote},
 		{action: actRollback, keys: on("b"), places: ofService, short: "roll back", help: "roll prod back", danger: true, why: whyNotRollback},
 		{action: actHistory, keys: on("h"), places: everywhere &^ (onHistory | onRecord), short: "history", help: "what was in prod, and who put it there"},
 		{action: actFilter, keys: on("/"), places: lists, short: "filter", help: "filter the list; esc ends it"},
 		{action: actOpen, keys: on("enter"), places: lists, short: "open", help: "open what is selected"},
 		{action: actRefresh, keys: on("r"), places: everywhere, short: "refresh", help: "read again from the registries"},
 		{action: actDigest, keys: on("y"), places: ofDigest | onOperation, short: "copy digest", help: "copy the digest", why: whyNoDigest},
+		{action: actExplain, keys: on("c"), places: onCandidates | onDetail, short: "copy checks", help: "copy every check with its reasons, as plain text", why: whyNoDigest},
 		{action: actReference, keys: on("Y"), places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
 		{action: actQuarant, keys: on("x"), places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
 		{action: actFinish, keys: on("f"), places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},

@@ -6,7 +6,7 @@ type rect struct{ x, y, w, h int }
 // frame is where everything is. Title, status and keys are one line each;
 // the rules above and below the body separate them.
 type frame struct {
-	title, prod, top, body, bottom, notice, status, keys rect
+	title, prod, breach, top, body, bottom, notice, status, keys rect
 }
 
 // The smallest window that Plimsoll draws in.
@@ -18,22 +18,26 @@ const (
 // tooSmall tells whether a window has no room for the frame.
 func tooSmall(w, h int) bool { return w < minWidth || h < minHeight }
 
-// arrange divides a window of w by h cells. notice is how many lines the
-// result of an action takes; it gets at most a third of the body. Pure.
-func arrange(w, h, notice int) frame {
+// arrange divides a window of w by h cells. breaches and notice are how many
+// lines the breaches and the result of an action take; each gets at most a third
+// of what is left for the body. Pure.
+func arrange(w, h, breaches, notice int) frame {
 	const fixed = 6 // title, prod, two rules, status, keys
-	notice = max(0, min(notice, (h-fixed)/3))
-	body := max(0, h-fixed-notice)
+	breaches = max(0, min(breaches, (h-fixed)/3))
+	notice = max(0, min(notice, (h-fixed-breaches)/3))
+	above := 2 + breaches
+	body := max(0, h-fixed-breaches-notice)
 	row := func(y, n int) rect { return rect{0, y, w, n} }
 	return frame{
 		title:  row(0, 1),
 		prod:   row(1, 1),
-		top:    row(2, 1),
-		body:   row(3, body),
-		bottom: row(3+body, 1),
-		notice: row(4+body, notice),
-		status: row(4+body+notice, 1),
-		keys:   row(5+body+notice, 1),
+		breach: row(2, breaches),
+		top:    row(above, 1),
+		body:   row(above+1, body),
+		bottom: row(above+1+body, 1),
+		notice: row(above+2+body, notice),
+		status: row(above+2+body+notice, 1),
+		keys:   row(above+3+body+notice, 1),
 	}
 }
 

@@ -65,8 +65,35 @@ func whyNotPromote(d *data, s subject) string {
 		return "it could not be read: " + c.Error
 	case c.Verdict == gates.InProd:
 		return "it is in prod already"
-	case c.Verdict != gates.Ready:
-		return verdictLine(c)
+	case c.Verdict == gates.Ready || pastGates(d, s):
+		return ""
+	}
+	if past := whyNotPast(d, s.service, c); past != "" {
+		return verdictWords(c) + past
+	}
+	return verdictLine(c)
+}
+
+// pastGates tells whether promoting the selection means going past gates, and
+// the policy lets this person.
+func pastGates(d *data, s subject) bool {
+	c, ok := d.candidate(s.service, s.digest)
+	if !ok || c.Verdict != gates.Blocked || c.Error != "" {
+		return false
+	}
+	waive, why := d.allowed[s.service].Past(c.Checks)
+	return len(waive) > 0 && why == ""
+}
+
+// whyNotPast says who may go past the gates of a blocked candidate, "" where
+// the policy has nobody for any gate.
+func whyNotPast(d *data, service string, c release.Candidate) string {
+	a := d.allowed[service]
+	if c.Verdict != gates.Blocked || len(a.By) == 0 {
+		return ""
+	}
+	if _, why := a.Past(c.Checks); why != "" {
+		return ". No override: " + why
 	}
 	return ""
 }
@@ -137,7 +164,7 @@ func whyNoError(d *data, _ subject) string {
 
 // verdictLine is a candidate's verdict with what is behind it, in one line.
 func verdictLine(c release.Candidate) string {
-	out := verdictWords(c)
+	out := verdictWords(c) + alsoWords(c)
 	if slices.Contains([]gates.State{gates.Ready, gates.Blocked}, c.Verdict) && c.Error == "" && len(c.Bigger) > 0 {
 		out += ", a bigger change: " + strings.Join(c.Bigger, "; ")
 	}
@@ -153,8 +180,10 @@ func verdictWords(c release.Candidate) string {
 		return "quarantined: " + quarantineReason(c)
 	}
 	var why []string
-	for _, check := range blocking(c.Checks) {
-		why = append(why, check.Gate+" "+statusWords(check))
+	for _, check := range c.Checks {
+		if !check.Status.Passes() || check.Status == gates.Waived {
+			why = append(why, check.Gate+" "+statusWords(check))
+		}
 	}
 	out := string(c.Verdict)
 	if c.Verdict == gates.InProd {
@@ -165,6 +194,34 @@ func verdictWords(c release.Candidate) string {
 	}
 	return out
 }
+
+// alsoWords names the gates without a column of their own that let it through,
+// and those that are off: at 80 columns the table has no room for them.
+func alsoWords(c release.Candidate) string {
+	var well, off []string
+	for _, check := range otherChecks(c) {
+		switch check.Status { //nolint:exhaustive // what blocks is named already
+		case gates.Pass:
+			well = append(well, check.Gate)
+		case gates.Off:
+			off = append(off, check.Gate)
+		}
+	}
+	var out []string
+	if len(well) > 0 {
+		out = append(out, "✓ "+strings.Join(well, ", "))
+	}
+	if len(off) > 0 {
+		out = append(out, "off: "+strings.Join(off, ", "))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, "; ") + ")"
+}
+
+// overrideWords names gates that somebody went past, loudly.
+func overrideWords(names []string) string { return "» OVERRIDE " + strings.Join(names, ", ") }
 
 // quarantineReason is why a candidate is quarantined.
 func quarantineReason(c release.Candidate) string {

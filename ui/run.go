@@ -26,6 +26,7 @@ type Options struct {
 	Out      io.Writer         // nil: the terminal
 	Service  string            // shown first; "": the only one, or all of them
 	Asker    *Asker            // asks for secrets inside the console; may be nil
+	Notes    []string          // said at the start, before the screen could show it: shown until dismissed
 	// Columns and Rows are the size of a screen that is no terminal; zero asks
 	// the terminal, which also tells when it changes.
 	Columns, Rows int

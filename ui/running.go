@@ -17,6 +17,8 @@ type running struct {
 	service    string
 	digest     digest.Digest
 	previous   *digest.Digest
+	overrides  []string // gates that it goes past
+	reason     string
 	started    time.Time
 	ended      time.Time // zero while it runs
 	progress   release.Progress
@@ -57,6 +59,14 @@ func (r *running) verb() string {
 	return "finished: " + r.action + " of"
 }
 
+// past are the gates that it went past, or asked to while it runs.
+func (r *running) past() []string {
+	if r.done() && r.err == nil {
+		return r.outcome.Overrides
+	}
+	return r.overrides
+}
+
 // elapsed is how long it has been running, or ran.
 func (r *running) elapsed(now time.Time) time.Duration {
 	if r.done() {
@@ -79,13 +89,17 @@ func stopwatch(d time.Duration) string {
 // result is the notice that stands for the end of the operation.
 func (r *running) result() *notice {
 	verb := r.verb()
+	past := ""
+	if gates := r.past(); len(gates) > 0 {
+		past = "  " + overrideWords(gates)
+	}
 	switch {
 	case r.err == nil && r.outcome.Unchanged:
 		return &notice{level: levelDone, text: fmt.Sprintf("unchanged: %s has %s in prod already", r.service, short(r.digest))}
 	case r.err == nil && len(r.outcome.Warnings) > 0:
-		return &notice{level: levelWarn, text: fmt.Sprintf("%s %s to %s in %s, with a warning: %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)), r.outcome.Warnings[0])}
+		return &notice{level: levelWarn, text: fmt.Sprintf("%s %s to %s in %s%s, with a warning: %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)), past, r.outcome.Warnings[0])}
 	case r.err == nil:
-		return &notice{level: levelDone, text: fmt.Sprintf("%s %s to %s in %s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)))}
+		return &notice{level: levelDone, text: fmt.Sprintf("%s %s to %s in %s%s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)), past)}
 	case r.err.panic && !r.progress.Moved:
 		return &notice{level: levelFailed, text: "the " + r.noun() + " broke off; read the prod line again before you go on: " + r.err.first(), more: r.err}
 	case r.err.code == fault.Unfinished || r.progress.Moved:

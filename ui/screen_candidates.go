@@ -2,8 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/gates"
@@ -65,8 +67,19 @@ func (s candidates) status(d *data) line {
 	if !ok {
 		return nil
 	}
-	return line{{verdictLine(c), stateTone(c)}}
+	return append(overrideLine(d, s.of, c), span{verdictLine(c), stateTone(c)})
 }
+
+// overrideLine is loud about what is in prod past a gate; nil if it is not.
+func overrideLine(d *data, of string, c release.Candidate) line {
+	if past := d.list(of).value.Prod.Overrides; c.Verdict == gates.InProd && len(past) > 0 {
+		return line{{overrideWords(past) + "  ", warn}}
+	}
+	return nil
+}
+
+// otherWidth holds a mark and a name, and how many more.
+const otherWidth = 11
 
 // candidateColumns: age goes first where there is no room, scan and E2E never.
 var candidateColumns = []column{
@@ -79,10 +92,34 @@ var candidateColumns = []column{
 	{title: "SCAN", width: 11},
 	{title: "BASE", width: 8, weight: 8},
 	{title: "SIGN-OFF", width: 9, weight: 9},
-	{title: "OTHER", width: 10, weight: 4},
+	{title: "OTHER", width: otherWidth, weight: 4},
 	{title: "REVISION", width: 9, weight: 3},
 	{title: "PLATFORMS", width: 12, weight: 1},
 	{title: "AGE", width: 6, weight: 5, right: true},
+}
+
+// columnOther is the gates without a column of their own.
+const columnOther = 9
+
+// columns leaves out the other gates where no candidate has any, and gives up
+// the size before them where one of them says no.
+func (s candidates) columns(d *data) []column {
+	const heavy = 7 // as the size, which stands before it and goes first
+	columns, any := slices.Clone(candidateColumns), false
+	for _, c := range d.list(s.of).value.Candidates {
+		for _, check := range otherChecks(c) {
+			any = true
+			quarantined := check.Gate == gates.QuarantineOut && check.Status == gates.Fail // its row has a mark of its own
+			if !quarantined && (!check.Status.Passes() || check.Status == gates.Waived) {
+				columns[columnOther].weight = heavy
+				return columns
+			}
+		}
+	}
+	if !any {
+		columns[columnOther].width = 0
+	}
+	return columns
 }
 
 func (s candidates) rows(d *data) []row {
@@ -159,7 +196,9 @@ func statusMark(s gates.Status) (string, tone) {
 		return "✗", bad
 	case gates.Needed, gates.Waiting:
 		return "…", warn
-	case gates.Stale, gates.Waived:
+	case gates.Waived:
+		return "»", warn
+	case gates.Stale:
 		return "!", warn
 	case gates.Missing, gates.NotRequired, gates.Off:
 		return "-", plain
@@ -191,28 +230,70 @@ func checkCell(check gates.Check) span {
 		return span{mark + " none", tone}
 	case gates.NotRequired:
 		return span{mark + " not req", tone}
+	case gates.Waived:
+		return span{mark + " WAIVED", tone}
 	}
 	return span{mark + " " + string(check.Status), tone}
 }
 
-// otherCell is the worst of the gates that have no column.
-func otherCell(c release.Candidate) span {
-	cell := span{"-", plain}
+// otherChecks are the checks of the gates that have no column, without those
+// that ask for nothing.
+func otherChecks(c release.Candidate) []gates.Check {
+	var out []gates.Check
 	for _, check := range c.Checks {
 		switch check.Gate {
 		case gates.E2E, gates.Scan, gates.BaseImage, gates.SignOff:
 			continue
 		}
-		if check.Status == gates.NotRequired {
+		if check.Status != gates.NotRequired {
+			out = append(out, check)
+		}
+	}
+	return out
+}
+
+// otherCell is the gates that have no column: the worst that says no and how
+// many more do, else what was waived, else how many pass.
+func otherCell(c release.Candidate) span {
+	var no, waived []gates.Check
+	passed, off := 0, 0
+	for _, check := range otherChecks(c) {
+		switch {
+		case check.Status == gates.Waived:
+			waived = append(waived, check)
+		case check.Status == gates.Off:
+			off++
+		case check.Status.Passes():
+			passed++
+		default:
+			no = append(no, check)
+		}
+	}
+	for _, some := range [][]gates.Check{no, waived} {
+		if len(some) == 0 {
 			continue
 		}
-		mark, tone := statusMark(check.Status)
-		if !check.Status.Passes() {
-			return span{mark + " " + check.Gate, tone}
+		worst := some[0]
+		for _, check := range some {
+			if _, tone := statusMark(check.Status); tone == bad {
+				worst = check
+				break
+			}
 		}
-		cell = span{mark + " " + check.Gate, tone}
+		mark, tone := statusMark(worst.Status)
+		more := ""
+		if len(some) > 1 {
+			more = fmt.Sprintf(" +%d", len(some)-1)
+		}
+		return span{ansi.Truncate(mark+" "+worst.Gate, otherWidth-len(more), "…") + more, tone}
 	}
-	return cell
+	switch {
+	case passed > 0:
+		return span{fmt.Sprintf("+%d ✓", passed), good}
+	case off > 0:
+		return span{fmt.Sprintf("%d off", off), plain}
+	}
+	return span{"-", plain}
 }
 
 func (s candidates) view(d *data, st *styles, at extent) string {
@@ -226,7 +307,7 @@ func (s candidates) view(d *data, st *styles, at extent) string {
 		drawn.w-- // room before the line between them
 	}
 	rows := s.rows(d)
-	left := drawTable(st, candidateColumns, rows, s.list, drawn)
+	left := drawTable(st, s.columns(d), rows, s.list, drawn)
 	if len(s.list.visible(rows)) == 0 {
 		left += "\n\n  nothing matches the filter; esc shows all"
 	}

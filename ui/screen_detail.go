@@ -62,11 +62,17 @@ func detailLines(d *data, service string, dg digest.Digest, brief bool) []line {
 		return []line{nil, say(warn, "  %s is no longer among the candidates of %s", short(dg), service), digestLine("digest", string(dg))}
 	}
 	lines := []line{{{"  " + verdictWords(c), stateTone(c)}}}
-	if len(c.Bigger) > 0 {
-		lines = append(lines, say(plain, "  a bigger change: %s", strings.Join(c.Bigger, "; ")))
+	if past := overrideLine(d, service, c); past != nil {
+		lines = append(lines, append(line{{"  ", plain}}, past...))
+	}
+	for _, rule := range c.Bigger {
+		lines = append(lines, line{{"  ! ", warn}, {"a bigger change: " + rule, plain}})
 	}
 	lines = append(lines, digestLine("digest", string(c.Digest)), field("tags", orDash(strings.Join(c.Tags, " "))))
 	lines = append(lines, imageLines(d, c)...)
+	if !brief {
+		lines = append(lines, judgedLines(d, service, c)...)
+	}
 	if c.Error != "" {
 		lines = append(lines, nil, say(bad, "  ? it could not be read: %s", c.Error))
 	}
@@ -86,6 +92,26 @@ func detailLines(d *data, service string, dg digest.Digest, brief bool) []line {
 		}
 	}
 	return lines
+}
+
+// judgedLines is what the verdict was made against: prod's digest and the
+// policy, and who signed that.
+func judgedLines(d *data, service string, c release.Candidate) []line {
+	v := peek(d.gates, query{kind: askGates, service: service, digest: c.Digest})
+	if !v.have {
+		return nil
+	}
+	lines := []line{digestLine("prod", orNone(v.value.Prod)), digestLine("policy", v.value.Policy)}
+	for _, check := range c.Checks {
+		if check.Gate != gates.PolicyGate {
+			continue
+		}
+		if check.Status.Passes() {
+			return append(lines, line{{"         ✓ " + check.Summary, good}})
+		}
+		return append(lines, line{{"         NOT SIGNED by its owners; the check policy below says what differs", bad}})
+	}
+	return append(lines, say(plain, "         nobody has to sign it: trust names no policy-owners"))
 }
 
 func hasCheck(checks []gates.Check, gate string) bool {
@@ -115,6 +141,8 @@ func imageLines(d *data, c release.Candidate) []line {
 // statusWords is a check's status and summary without saying a thing twice.
 func statusWords(c gates.Check) string {
 	switch {
+	case c.Status == gates.Waived:
+		return "WAIVED" + strings.TrimPrefix(c.Summary, "waived")
 	case c.Summary == "", c.Summary == "none":
 		return string(c.Status)
 	case strings.HasPrefix(c.Summary, string(c.Status)):
@@ -141,7 +169,7 @@ func checkLines(c gates.Check, brief bool) []line {
 		lines = append(lines, say(faint, "      evidence:"))
 	}
 	for _, e := range c.Evidence {
-		lines = append(lines, say(faint, "      %s", e))
+		lines = append(lines, say(faint, "      %s", e)) // so close to the edge that 80 columns hold it unbroken
 	}
 	return lines
 }

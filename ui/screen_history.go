@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +89,8 @@ func (s history) status(d *data) line {
 		return nil
 	case e.Problem != "":
 		return say(warn, "%s", e.Problem)
+	case len(e.Overrides) > 0:
+		return say(warn, "%s by %s: %s", overrideWords(e.Overrides), orDash(e.Actor), orDash(e.Reason))
 	case !e.Verified:
 		return say(warn, "no verified record stands behind this entry")
 	case e.Reason != "":
@@ -129,9 +130,12 @@ func (s history) rows(d *data) []row {
 
 func entryCells(d *data, e release.Entry) []span {
 	mark, tone := entryMark(e)
-	why := e.Reason
+	why := span{orDash(e.Reason), plain}
 	if e.Problem != "" {
-		why = e.Problem
+		why.text = e.Problem
+	}
+	if len(e.Overrides) > 0 {
+		why = span{strings.TrimPrefix(overrideWords(e.Overrides), "» ") + ": " + why.text, warn}
 	}
 	return []span{
 		{mark, tone},
@@ -141,7 +145,7 @@ func entryCells(d *data, e release.Entry) []span {
 		{short(e.Digest), plain},
 		{e.Actor, plain},
 		{nameOf(d, e.Service, e.Digest, e.Tags), plain},
-		{orDash(why), plain},
+		why,
 	}
 }
 
@@ -151,6 +155,8 @@ func entryMark(e release.Entry) (string, tone) {
 		return "!", warn
 	case !e.Verified:
 		return "?", warn
+	case len(e.Overrides) > 0:
+		return "»", warn
 	}
 	return "✓", good
 }
@@ -176,73 +182,4 @@ func (s history) empty(d *data) []line {
 		return []line{nil, say(plain, "  reading the ledger … %s", stopwatchCoarse(d, got.since))}
 	}
 	return []line{nil, say(plain, "  nothing was promoted yet")}
-}
-
-// record is one entry of the history in full.
-type record struct {
-	of    string
-	entry release.Entry
-	pager pager
-}
-
-func (s record) place() place    { return onRecord }
-func (s record) service() string { return s.of }
-func (s record) wants(*data) []query {
-	if s.of == "" {
-		return nil
-	}
-	return []query{{kind: askList, service: s.of}}
-}
-
-func (s record) subject(*data) subject {
-	return subject{service: s.entry.Service, digest: s.entry.Digest}
-}
-func (s record) status(d *data) line { return nil }
-
-func (s record) heading(*data) string {
-	return fmt.Sprintf("record %d of %s", s.entry.Number, s.entry.Service)
-}
-
-func (s record) do(a action, _ *data, at extent) (screen, intent) {
-	s.pager = s.pager.move(a, len(folded(recordLines(s.entry), at.w)), at.h)
-	return s, nil
-}
-
-func (s record) view(_ *data, st *styles, at extent) string {
-	return s.pager.view(st, folded(recordLines(s.entry), at.w), at)
-}
-
-func recordLines(e release.Entry) []line {
-	lines := []line{
-		field("action", e.Action), field("service", e.Service), field("at", clock(e.At)), field("by", orDash(e.Actor)),
-		digestLine("digest", string(e.Digest)), digestLine("before", orNone(e.Previous)), field("tags", orDash(strings.Join(e.Tags, " "))),
-		field("reason", orDash(e.Reason)),
-	}
-	if e.Record != nil {
-		lines = append(lines, digestLine("record", string(*e.Record)))
-	}
-	if e.Verified {
-		lines = append(lines, line{{"  " + fit("verified", 12), strong}, {"✓ signed by a key of the records group", good}})
-	} else {
-		lines = append(lines, line{{"  " + fit("verified", 12), strong}, {"✗ no", bad}})
-	}
-	if e.Problem != "" {
-		lines = append(lines, line{{"  " + fit("problem", 12), strong}, {e.Problem, warn}})
-	}
-	if e.Seconds > 0 {
-		lines = append(lines, field("took", fmt.Sprintf("%.1f s", e.Seconds)))
-	}
-	if e.PolicyHash != "" {
-		lines = append(lines, digestLine("policy", e.PolicyHash))
-	}
-	for _, o := range e.Overrides {
-		lines = append(lines, line{{"  " + fit("override", 12), strong}, {o, warn}})
-	}
-	if len(e.Evidence) > 0 {
-		lines = append(lines, nil, say(strong, "  evidence that it went by"))
-	}
-	for _, ev := range e.Evidence {
-		lines = append(lines, say(plain, "      %s", ev))
-	}
-	return lines
 }

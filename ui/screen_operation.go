@@ -75,6 +75,9 @@ func operationLines(d *data, w int) []line {
 		field("elapsed", elapsedText(r, d.now)),
 		nil,
 	}
+	if past := r.past(); len(past) > 0 {
+		lines = append(lines[:len(lines)-1], line{{"  " + overrideWords(past), warn}, {"  " + orDash(r.reason), strong}}, nil)
+	}
 	if r.done() {
 		lines = append(append(lines, outcomeLines(r)...), nil)
 	}

@@ -30,7 +30,7 @@ func banner(d *data, s screen, keys keymap) *notice {
 		if p, ok := d.open(name); ok && s.place() != onOperation && d.busy() == "" {
 			return &notice{level: levelWarn, text: pendingWords(p) + ". " + keys.of(actFinish).labels() + " finishes it, " + keys.of(actError).labels() + " tells more"}
 		}
-		if w := d.list(name).value.Warnings; len(w) > 0 {
+		if w := quietWarnings(d.list(name).value); len(w) > 0 {
 			return &notice{level: levelWarn, text: strings.Join(w, "; ")}
 		}
 	}
@@ -47,6 +47,8 @@ func staleWords(q query) string {
 		return "the list"
 	case askHistory:
 		return "the history"
+	case askVerify:
+		return "what was verified"
 	}
 	return "this"
 }
@@ -128,7 +130,11 @@ func keyLine(d *data, s screen, keys keymap, st *styles, w int) string {
 		if b.short == "" || b.places&s.place() == 0 {
 			continue
 		}
-		item := " " + st.paint(strong, b.first()) + " " + b.short + " "
+		short := b.short
+		if b.action == actPromote && pastGates(d, sub) {
+			short = st.paint(bad, "override")
+		}
+		item := " " + st.paint(strong, b.first()) + " " + short + " "
 		if b.disabled(d, sub) != "" {
 			item = st.paint(faint, fmt.Sprintf("(%s %s)", b.first(), b.short))
 		}

@@ -21,6 +21,7 @@ const (
 	bad
 	warn
 	prod // the word PROD and what is in it
+	loud // somebody went past those who have to agree; across the window
 	tones
 )
 
@@ -62,7 +63,7 @@ func stylesOf(t theme, dark bool) styles {
 	for t := range s.looks {
 		s.looks[t] = base
 	}
-	s.looks[strong], s.looks[prod] = base.Bold(true), base.Bold(true)
+	s.looks[strong], s.looks[prod], s.looks[loud] = base.Bold(true), base.Bold(true), base.Bold(true).Reverse(true)
 	if t != themePlain {
 		s.colour(t == themeDark || t == themeAuto && dark)
 	}
@@ -74,9 +75,9 @@ func stylesOf(t theme, dark bool) styles {
 
 // colour gives the tones their colours.
 func (s *styles) colour(dark bool) {
-	colours := map[tone]color.Color{good: lipgloss.Green, bad: lipgloss.Red, warn: lipgloss.Magenta, prod: lipgloss.Blue}
+	colours := map[tone]color.Color{good: lipgloss.Green, bad: lipgloss.Red, loud: lipgloss.Red, warn: lipgloss.Magenta, prod: lipgloss.Blue}
 	if dark {
-		colours = map[tone]color.Color{good: lipgloss.BrightGreen, bad: lipgloss.BrightRed, warn: lipgloss.BrightYellow, prod: lipgloss.BrightCyan}
+		colours = map[tone]color.Color{good: lipgloss.BrightGreen, bad: lipgloss.BrightRed, loud: lipgloss.BrightRed, warn: lipgloss.BrightYellow, prod: lipgloss.BrightCyan}
 	}
 	s.looks[faint] = s.looks[faint].Faint(true)
 	for t, c := range colours {
