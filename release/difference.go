@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -89,5 +90,19 @@ func (d *Desk) portrait(ctx context.Context, p place, repo registry.Repository, 
 		return diff.Image{}, 0, f.err
 	}
 	d.examine(p, &image, f.items)
+	image.Tags = d.tagsOf(p, root.Digest)
 	return image, shelf.fetched, nil
+}
+
+// tagsOf are the tags that staging had for a digest when it was listed last:
+// they only tell the version of an image whose labels do not.
+func (d *Desk) tagsOf(p place, dg digest.Digest) []string {
+	var tags []string
+	for tag, n := range d.remember(p).Tags {
+		if n.Digest == dg {
+			tags = append(tags, tag)
+		}
+	}
+	slices.Sort(tags)
+	return tags
 }

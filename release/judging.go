@@ -67,6 +67,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, r row, f found) (ju
 	if err != nil {
 		return judged{}, err
 	}
+	image.Tags = r.tags
 	out.added = addedBytes(w.image, image)
 	if w.compares(image) {
 		d.examine(w.place, &image, f.items)
@@ -110,7 +111,18 @@ func (w world) biggerThan(image diff.Image) ([]string, error) {
 	if w.prod == image.Digest {
 		return nil, nil
 	}
-	return diff.Bigger(diff.Compare(w.image, image), w.worst()), nil
+	return diff.Bigger(diff.Compare(w.image, image), w.biggerRules(), w.worst()), nil
+}
+
+// biggerRules are those of the sign-off gate; where it does not ask by them, the
+// usual ones, for people to see. No rule at all would never ask anybody: it is
+// taken for none chosen.
+func (w world) biggerRules() config.Bigger {
+	g := w.Gates.SignOff
+	if g == nil || len(g.Bigger.Rules) == 0 && g.Bigger.Size == 0 && g.Bigger.Layers == 0 {
+		return config.DefaultBigger()
+	}
+	return g.Bigger
 }
 
 // facts are what the custom gates may look at; nothing where there are none.
@@ -250,6 +262,7 @@ func (d *Desk) describeProd(ctx context.Context, w *world, m *memory) {
 		w.imageErr = fmt.Errorf("describe %s, which prod runs: %w", w.place.prod.At(w.prod), err)
 		return
 	}
+	image.Tags = d.tagsOf(w.place, w.prod)
 	w.image = &image
 	f := gathering{desk: d, repo: w.place.prod, shelf: shelf, memory: m, mu: &sync.Mutex{}, aside: true}.gather(ctx, w.prod, outlineOf(image))
 	defer f.release()

@@ -11,12 +11,21 @@ import (
 )
 
 // examine fills in what the signed evidence says of an image, by the rules of
-// the gates: the vulnerabilities of its newest scans, and its base images. It
+// the gates: the vulnerabilities of its newest scans, its base images and packages. It
 // decides nothing.
 func (d *Desk) examine(p place, image *diff.Image, items []evidence.Item) {
 	in := gates.Input{Now: d.Now(), Service: p.Name, Candidate: image.Digest, Platforms: outlineOf(*image).Children, Evidence: items}
 	image.Findings = findings(gates.ScanOf(p.policy, in))
 	image.Provenance = baseOf(gates.BaseImages(p.policy, in))
+	image.Contents = contents(gates.PackagesOf(p.policy, in))
+}
+
+func contents(known gates.Packages) *diff.Contents {
+	out := &diff.Contents{Missing: known.Missing, Problem: known.Problem}
+	for _, p := range known.List {
+		out.List = append(out.List, diff.Package(p))
+	}
+	return out
 }
 
 func findings(known gates.Findings) *diff.Findings {

@@ -27,6 +27,7 @@ type kind struct {
 var (
 	text     = kind{scalar: cel.StringType}
 	number   = kind{scalar: cel.IntType}
+	flag     = kind{scalar: cel.BoolType}
 	moment   = kind{scalar: cel.TimestampType}
 	anything = kind{scalar: cel.DynType}
 	texts    = listOf(text)
@@ -75,7 +76,7 @@ var schema = sync.OnceValue(func() map[string][]field {
 			{name: "vulnerabilities", kind: object("Vulnerabilities")}, {name: "files", kind: object("Files")},
 			{name: "baseImage", kind: object("BaseImage")}, {name: "platforms", kind: object("Platforms")},
 			{name: "size", kind: object("Sizes")}, {name: "revision", kind: object("Revisions")},
-			{name: "compareURL", kind: text, omit: true}, {name: "fetchedBytes", kind: number},
+			{name: "version", kind: object("Revisions")}, {name: "compareURL", kind: text, omit: true}, {name: "fetchedBytes", kind: number},
 		},
 		"Change": {
 			{name: "field", kind: text}, {name: "name", kind: text}, {name: "platform", kind: text},
@@ -85,8 +86,11 @@ var schema = sync.OnceValue(func() map[string][]field {
 			{name: "shared", kind: number}, {name: "added", kind: listOf(object("Layer"))}, {name: "removed", kind: listOf(object("Layer"))},
 			{name: "sharedBytes", kind: number}, {name: "addedBytes", kind: number}, {name: "removedBytes", kind: number},
 		},
-		"Layer":    {{name: "digest", kind: text}, {name: "bytes", kind: number}, {name: "createdBy", kind: text}},
-		"Packages": {{name: "added", kind: texts}, {name: "removed", kind: texts}, {name: "changed", kind: texts}},
+		"Layer": {{name: "digest", kind: text}, {name: "bytes", kind: number}, {name: "createdBy", kind: text}},
+		"Packages": {
+			{name: "added", kind: texts}, {name: "removed", kind: texts}, {name: "changed", kind: texts}, {name: "ecosystems", kind: texts},
+			{name: "problem", kind: text, omit: true}, {name: "partial", kind: text, omit: true},
+		},
 		"Vulnerabilities": {
 			{name: "introduced", kind: listOf(object("Finding"))}, {name: "fixed", kind: listOf(object("Finding"))},
 			{name: "problem", kind: text, omit: true}, {name: "partial", kind: text, omit: true},
@@ -97,7 +101,7 @@ var schema = sync.OnceValue(func() map[string][]field {
 			{name: "title", kind: text, omit: true}, {name: "url", kind: text, omit: true},
 		},
 		"Files":     {{name: "added", kind: texts}, {name: "removed", kind: texts}, {name: "modified", kind: texts}},
-		"BaseImage": {{name: "from", kind: text}, {name: "to", kind: text}, {name: "pinned", kind: noBool}},
+		"BaseImage": {{name: "from", kind: text}, {name: "to", kind: text}, {name: "fromClaimed", kind: flag}, {name: "toClaimed", kind: flag}, {name: "pinned", kind: noBool}},
 		"Platforms": {{name: "added", kind: texts}, {name: "removed", kind: texts}},
 		"Sizes":     {{name: "from", kind: number}, {name: "to", kind: number}},
 		"Revisions": {{name: "from", kind: text}, {name: "to", kind: text}},

@@ -9,37 +9,64 @@ import (
 	"plimsoll/config"
 )
 
-// Where a change of size or of layers becomes a bigger change, in percent.
-const (
-	biggerSize   = 25 // of the size before, up or down
-	biggerLayers = 50 // of the bytes of the new layers
-)
+// maxNamed is how many things one line names.
+const maxNamed = 3
 
-// Bigger says, in words, which rules make d a bigger change; none if it is an
-// ordinary one. A vulnerability counts if its severity is above worst.
-func Bigger(d Diff, worst config.Severity) []string {
+// Bigger says, in words, which of the rules make d a bigger change; none if it
+// is an ordinary one. Each line names the rule and what fired it. A
+// vulnerability counts if its severity is above worst. The first promotion is
+// always a bigger change. It is pure.
+func Bigger(d Diff, rules config.Bigger, worst config.Severity) []string {
 	if d.From == nil {
 		return []string{"nothing is in prod yet"}
 	}
 	var why []string
-	if d.BaseImage.From != d.BaseImage.To {
-		why = append(why, "the base image changed")
+	for _, r := range config.DefaultBigger().Rules { // in one order, whatever the file's
+		if slices.Contains(rules.Rules, r) {
+			why = append(why, d.fires(r, worst)...)
+		}
 	}
-	why = append(why, biggerConfig(d.Config)...)
-	if share := percent(d.Layers.AddedBytes, d.Layers.SharedBytes+d.Layers.AddedBytes); share > biggerLayers {
-		why = append(why, fmt.Sprintf("%.0f %% of the layer bytes are new", share))
+	if share := percent(d.Layers.AddedBytes, d.Layers.SharedBytes+d.Layers.AddedBytes); rules.Layers > 0 && share > rules.Layers {
+		why = append(why, fmt.Sprintf("layers: %.0f %% of the layer bytes are new, above %g %%", share, rules.Layers))
 	}
-	if grown := percent(d.Size.To-d.Size.From, d.Size.From); math.Abs(grown) > biggerSize {
-		why = append(why, fmt.Sprintf("the size changed by %+.0f %%", grown))
+	if grown := percent(d.Size.To-d.Size.From, d.Size.From); rules.Size > 0 && math.Abs(grown) > rules.Size {
+		why = append(why, fmt.Sprintf("size: it changed by %+.0f %%, more than %g %%", grown, rules.Size))
 	}
-	if len(d.Platforms.Added) > 0 {
-		why = append(why, "new platform "+strings.Join(d.Platforms.Added, ", "))
-	}
-	if len(d.Platforms.Removed) > 0 {
-		why = append(why, "platform "+strings.Join(d.Platforms.Removed, ", ")+" is gone")
-	}
-	return append(why, biggerFindings(d.Vulnerabilities, worst)...)
+	return why
 }
+
+// fires is what one rule says; nothing if it does not fire.
+func (d Diff) fires(rule config.BiggerRule, worst config.Severity) []string {
+	switch rule {
+	case config.BiggerBaseImage:
+		if d.BaseImage.Changed() {
+			return one("base image: %s → %s", sayBase(d.BaseImage.From, d.BaseImage.FromClaimed), sayBase(d.BaseImage.To, d.BaseImage.ToClaimed))
+		}
+	case config.BiggerEcosystem:
+		return d.Packages.bigger()
+	case config.BiggerUser:
+		return settings("user", d.Config, FieldUser)
+	case config.BiggerEntrypoint:
+		return settings("entrypoint", d.Config, FieldEntrypoint)
+	case config.BiggerPorts:
+		return comings("ports", d.Config, FieldPort)
+	case config.BiggerEnv:
+		return comings("environment variables", d.Config, FieldEnv)
+	case config.BiggerPlatforms:
+		if len(d.Platforms.Added)+len(d.Platforms.Removed) > 0 {
+			return one("platforms: %s", comeAndGo(d.Platforms.Added, d.Platforms.Removed))
+		}
+	case config.BiggerMajor:
+		if d.Version.major() {
+			return one("major version: %s → %s", d.Version.From, d.Version.To)
+		}
+	case config.BiggerSeverity:
+		return d.Vulnerabilities.bigger(worst)
+	}
+	return nil
+}
+
+func one(format string, args ...any) []string { return []string{fmt.Sprintf(format, args...)} }
 
 // percent is 0 of nothing; sizes come from a registry, so it must not overflow.
 func percent(part, whole int64) float64 {
@@ -49,43 +76,94 @@ func percent(part, whole int64) float64 {
 	return 100 * float64(part) / float64(whole)
 }
 
-// biggerConfig fires each rule once, whatever the number of platforms.
-func biggerConfig(changes []Change) []string {
+// settings says how a setting changed, once for all platforms where it did alike.
+func settings(name string, changes []Change, field string) []string {
 	var why []string
-	say := func(s string) {
-		if !slices.Contains(why, s) {
-			why = append(why, s)
-		}
-	}
 	for _, c := range changes {
-		switch {
-		case c.Field == FieldUser:
-			say("the user changed")
-		case c.Field == FieldEntrypoint:
-			say("the entrypoint changed")
-		case c.Field == FieldPort:
-			say("the ports changed")
-		case c.Field == FieldEnv && (c.From == nil || c.To == nil):
-			say("the names of environment variables changed")
+		if c.Field != field {
+			continue
+		}
+		line := fmt.Sprintf("%s: %s → %s", name, orNone(c.From), orNone(c.To))
+		if c.From != nil && c.To != nil && *c.From == *c.To {
+			line = name + ": it changed, and cannot be shown whole"
+		}
+		if !slices.Contains(why, line) {
+			why = append(why, line)
 		}
 	}
 	return why
 }
 
-func biggerFindings(v Vulnerabilities, worst config.Severity) []string {
+func orNone(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return *s
+}
+
+// comings says which entries come and go; a new value of one that stays is an ordinary change.
+func comings(name string, changes []Change, field string) []string {
+	var added, removed []string
+	for _, c := range changes {
+		switch {
+		case c.Field != field:
+		case c.From == nil && !slices.Contains(added, c.Name):
+			added = append(added, c.Name)
+		case c.To == nil && !slices.Contains(removed, c.Name):
+			removed = append(removed, c.Name)
+		}
+	}
+	if len(added)+len(removed) == 0 {
+		return nil
+	}
+	return one("%s: %s", name, comeAndGo(added, removed))
+}
+
+func comeAndGo(added, removed []string) string {
+	var parts []string
+	if len(added) > 0 {
+		parts = append(parts, "new "+some(added))
+	}
+	if len(removed) > 0 {
+		parts = append(parts, some(removed)+" "+plural(len(removed), "is", "are")+" gone")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// some names the first few of a list.
+func some(list []string) string {
+	if len(list) <= maxNamed {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:maxNamed], ", "), len(list)-maxNamed)
+}
+
+// bigger fires for an ecosystem that comes in, and where only one of the images
+// says what is inside: leaving a bill of materials out must not be a way past.
+func (p Packages) bigger() []string {
+	switch {
+	case p.onlyOne:
+		return one("packages: they cannot be compared; %s", p.Problem)
+	case len(p.Ecosystems) > 0:
+		return one("packages: new %s %s", plural(len(p.Ecosystems), "ecosystem", "ecosystems"), some(p.Ecosystems))
+	}
+	return nil
+}
+
+func (v Vulnerabilities) bigger(worst config.Severity) []string {
 	if v.Problem != "" {
 		return nil // the scan gate says so already
 	}
-	n := 0
+	var names []string
 	for _, f := range v.Introduced {
 		if f.Level > worst {
-			n++
+			names = append(names, f.ID+" ("+f.Severity+")")
 		}
 	}
-	if n == 0 {
+	if len(names) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("it brings in %d %s above the allowed severity", n, plural(n, "vulnerability", "vulnerabilities"))}
+	return one("vulnerabilities: %d above the allowed severity: %s", len(names), some(names))
 }
 
 func plural(n int, one, many string) string {

@@ -7,8 +7,8 @@ import (
 )
 
 // Diff is what changes when To takes the place of From. Lists are never null
-// in JSON. Packages and Files are part of the format and stay empty at this
-// depth: telling them needs an SBOM or the layers themselves.
+// in JSON. Files is part of the format and stays empty at this depth: telling
+// them needs the layers themselves.
 type Diff struct {
 	From            *digest.Digest  `json:"from"` // null: there was nothing
 	To              digest.Digest   `json:"to"`
@@ -21,6 +21,7 @@ type Diff struct {
 	Platforms       Platforms       `json:"platforms"`
 	Size            Sizes           `json:"size"`
 	Revision        Revisions       `json:"revision"`
+	Version         Versions        `json:"version"`
 	CompareURL      string          `json:"compareURL,omitempty"` // on the git host; http or https only
 	FetchedBytes    int64           `json:"fetchedBytes"`         // read from registries to tell it
 }
@@ -43,25 +44,11 @@ type Revisions struct {
 	To   string `json:"to"`
 }
 
-// Packages is what changes in the software inside; empty at this depth.
-type Packages struct {
-	Added   []string `json:"added"`
-	Removed []string `json:"removed"`
-	Changed []string `json:"changed"`
-}
-
 // Files is what changes in the file system; empty at this depth.
 type Files struct {
 	Added    []string `json:"added"`
 	Removed  []string `json:"removed"`
 	Modified []string `json:"modified"`
-}
-
-// BaseImage is what the images are built on, as name@digest.
-type BaseImage struct {
-	From   string `json:"from"` // "" if nothing says
-	To     string `json:"to"`
-	Pinned *bool  `json:"pinned"` // by digest in the build of To; null if no provenance says
 }
 
 // Base is what an image was built from.
@@ -83,7 +70,7 @@ const (
 // Compare tells what changes from one image to another; from nil: everything
 // is added. It is pure.
 func Compare(from *Image, to Image) Diff {
-	d := Diff{To: to.Digest, Packages: Packages{[]string{}, []string{}, []string{}}, Files: Files{[]string{}, []string{}, []string{}}}
+	d := Diff{To: to.Digest, Packages: packages(from, to), Files: Files{[]string{}, []string{}, []string{}}}
 	before := Image{}
 	if from != nil {
 		before = *from
@@ -96,6 +83,7 @@ func Compare(from *Image, to Image) Diff {
 	d.BaseImage = baseImage(before, to)
 	d.Size = Sizes{From: before.Size(), To: to.Size()}
 	d.Revision = Revisions{From: before.Label(LabelRevision), To: to.Label(LabelRevision)}
+	d.Version = Versions{From: before.version(), To: to.version()}
 	d.CompareURL = CompareURL(source(before, to), d.Revision.From, d.Revision.To)
 	return d
 }
@@ -103,6 +91,7 @@ func Compare(from *Image, to Image) Diff {
 // Empty tells whether nothing changes.
 func (d Diff) Empty() bool {
 	return len(d.Config)+len(d.Layers.Added)+len(d.Layers.Removed)+len(d.Platforms.Added)+len(d.Platforms.Removed)+
+		len(d.Packages.Added)+len(d.Packages.Removed)+len(d.Packages.Changed)+
 		len(d.Vulnerabilities.Introduced)+len(d.Vulnerabilities.Fixed) == 0 && d.BaseImage.From == d.BaseImage.To
 }
 
@@ -120,28 +109,6 @@ func missing(a, b []string) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func baseImage(from, to Image) BaseImage {
-	b := BaseImage{From: from.base(), To: to.base()}
-	if to.Provenance != nil {
-		b.Pinned = to.Provenance.Pinned
-	}
-	return b
-}
-
-// base is what the labels say, else what the provenance says.
-func (i Image) base() string {
-	name, dg := i.Label(LabelBaseName), i.Label(LabelBaseDigest)
-	switch {
-	case name != "" && dg != "":
-		return name + "@" + dg
-	case name+dg != "":
-		return name + dg
-	case i.Provenance != nil:
-		return i.Provenance.Name
-	}
-	return ""
 }
 
 // source is where the code lives, if both images do not disagree about it.

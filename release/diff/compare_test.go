@@ -23,7 +23,9 @@ func layer(name string, bytes int64, step string) diff.Layer {
 
 // gateway is an image of two platforms as prod might run it.
 func gateway() diff.Image {
-	image := diff.Image{Digest: dg("gateway 1"), Findings: &diff.Findings{List: []diff.Finding{
+	image := diff.Image{Digest: dg("gateway 1"), Tags: []string{"release-1", "1.9.0"}, Contents: &diff.Contents{List: []diff.Package{
+		{"deb", "debian/zlib1g", "1.3"}, {"deb", "debian/libc6", "2.41"}, {"deb", "debian/openssl", "3.0.1"},
+	}}, Findings: &diff.Findings{List: []diff.Finding{
 		{ID: "CVE-2026-1", Package: "openssl", Version: "3.0.1", Fixed: "3.0.2", Severity: "high", Level: config.High},
 	}}}
 	for _, name := range []string{"linux/amd64", "linux/arm64"} {
@@ -46,7 +48,9 @@ func nextGateway() diff.Image {
 	image := gateway()
 	image.Digest = dg("gateway 2")
 	pinned := true
-	image.Provenance = &diff.Base{Name: "alpine:3.21", Pinned: &pinned}
+	image.Provenance = &diff.Base{Name: "alpine:3.21@sha256:" + strings.Repeat("2", 64), Pinned: &pinned}
+	image.Tags = []string{"main-9", "v2.0.0-rc.1", "v2.0.0", "2027"}
+	image.Contents = &diff.Contents{List: []diff.Package{{"deb", "debian/zlib1g", "1.4"}, {"deb", "debian/libc6", "2.41"}, {"npm", "@acme/chat", "3.0.0"}}}
 	image.Findings = &diff.Findings{List: []diff.Finding{
 		{ID: "CVE-2026-2", Package: "zlib", Version: "1.3", Severity: "critical", Title: "overflow", Level: config.Critical},
 	}}
@@ -99,19 +103,74 @@ func TestNoListIsNull(t *testing.T) {
 
 func TestBiggerChangesAreNamedInWords(t *testing.T) {
 	from := gateway()
-	got := diff.Bigger(diff.Compare(&from, nextGateway()), config.Medium)
+	got := diff.Bigger(diff.Compare(&from, nextGateway()), config.DefaultBigger(), config.Medium)
 	want := []string{
-		"the base image changed", "the user changed", "the names of environment variables changed", "the ports changed",
-		"the size changed by +47 %", "new platform linux/s390x", "it brings in 1 vulnerability above the allowed severity",
+		"base image: alpine:3.20@sha256:1111 (claimed by labels) → alpine:3.21@sha256:222222222222", "packages: new ecosystem npm", "user: 1000 → root",
+		"ports: new 9090/tcp", "environment variables: new REGION, LOG is gone", "platforms: new linux/s390x",
+		"major version: 1.9.0 → v2.0.0", "vulnerabilities: 1 above the allowed severity: CVE-2026-2 (critical)",
+		"size: it changed by +47 %, more than 25 %",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if why := diff.Bigger(diff.Compare(&from, gateway()), config.Medium); len(why) != 0 {
+	if why := diff.Bigger(diff.Compare(&from, gateway()), config.DefaultBigger(), config.Medium); len(why) != 0 {
 		t.Errorf("nothing changed, but: %v", why)
 	}
-	if why := diff.Bigger(diff.Compare(nil, gateway()), config.Medium); len(why) != 1 {
+	if why := diff.Bigger(diff.Compare(nil, gateway()), config.DefaultBigger(), config.Medium); len(why) != 1 {
 		t.Errorf("a first promotion is a bigger change: %v", why)
+	}
+}
+
+func TestOnlyTheConfiguredRulesMakeAChangeBigger(t *testing.T) {
+	from := gateway()
+	d := diff.Compare(&from, nextGateway())
+	all := diff.Bigger(d, config.DefaultBigger(), config.Medium)
+	for _, rule := range config.DefaultBigger().Rules {
+		if why := diff.Bigger(d, config.Bigger{Rules: []config.BiggerRule{rule}}, config.Medium); (rule != config.BiggerEntrypoint) != (len(why) == 1) || !slices.Contains(append(all, ""), strings.Join(why, "")) {
+			t.Errorf("%s: %v", rule, why)
+		}
+	}
+	if why := diff.Bigger(d, config.Bigger{Size: 50, Layers: 90}, config.Medium); len(why) != 0 {
+		t.Errorf("nothing is above the limits, but: %v", why)
+	}
+	if why := diff.Bigger(d, config.Bigger{Size: 10, Layers: 10}, config.Critical); len(why) != 2 {
+		t.Errorf("both are above the limits: %v", why)
+	}
+}
+
+func TestAClaimNeverStandsInForProvenance(t *testing.T) {
+	hex := strings.Repeat("1", 64)
+	proved := &diff.Base{Name: "alpine:3.20@sha256:" + hex}
+	claims := func(name, hex string) diff.Image {
+		return diff.Image{Platforms: []diff.Platform{{Config: diff.Config{Labels: map[string]diff.Value{diff.LabelBaseName: {Text: name}, diff.LabelBaseDigest: {Text: "sha256:" + hex}}}}}}
+	}
+	for name, c := range map[string]struct {
+		from, to diff.Image
+		changed  bool
+	}{
+		"proved alike":             {diff.Image{Provenance: proved}, diff.Image{Provenance: proved}, false},
+		"the provenance is gone":   {diff.Image{Provenance: proved}, claims("alpine:3.20", hex), true},
+		"nothing is said any more": {diff.Image{Provenance: proved}, diff.Image{}, true},
+		"now proved, as claimed":   {claims("docker.io/library/alpine:3.20", hex), diff.Image{Provenance: proved}, false},
+		"now proved otherwise":     {claims("alpine:3.20", strings.Repeat("2", 64)), diff.Image{Provenance: proved}, true},
+		"claimed alike":            {claims("alpine:3.20", hex), claims("alpine:3.20", hex), false},
+	} {
+		if got := diff.Compare(&c.from, c.to).BaseImage; got.Changed() != c.changed {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestLeavingTheBillOfMaterialsOutIsNoWayPast(t *testing.T) {
+	from, to := gateway(), gateway()
+	to.Contents = nil
+	rule := config.Bigger{Rules: []config.BiggerRule{config.BiggerEcosystem}}
+	if why := diff.Bigger(diff.Compare(&from, to), rule, config.Medium); len(why) != 1 || !strings.Contains(why[0], "the new image: there is no verified bill of materials") {
+		t.Errorf("%v", why)
+	}
+	from.Contents = nil
+	if why := diff.Bigger(diff.Compare(&from, to), rule, config.Medium); len(why) != 0 {
+		t.Errorf("neither says what is inside: %v", why)
 	}
 }
 
@@ -119,8 +178,8 @@ func TestTheValueOfAnOrdinaryVariableIsNoBiggerChange(t *testing.T) {
 	from, to := gateway(), gateway()
 	to.Platforms[0].Config.Env = map[string]diff.Value{"LOG": {Text: "debug"}, "API_KEY": {Text: "•••", Sum: "new"}, "SAME_TOKEN": {Text: "•••", Sum: "t"}}
 	d := diff.Compare(&from, to)
-	if len(d.Config) != 2 || len(diff.Bigger(d, config.Medium)) != 0 {
-		t.Errorf("%+v: %v", d.Config, diff.Bigger(d, config.Medium))
+	if len(d.Config) != 2 || len(diff.Bigger(d, config.DefaultBigger(), config.Medium)) != 0 {
+		t.Errorf("%+v: %v", d.Config, diff.Bigger(d, config.DefaultBigger(), config.Medium))
 	}
 }
 
@@ -168,7 +227,7 @@ func TestAnImageDoesNotDifferFromItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := images().Draw(t, "a")
 		d := diff.Compare(&a, a)
-		if !d.Empty() || d.Layers.AddedBytes != 0 || len(diff.Bigger(d, config.Unknown)) != 0 {
+		if !d.Empty() || d.Layers.AddedBytes != 0 || len(diff.Bigger(d, config.DefaultBigger(), config.Unknown)) != 0 {
 			t.Fatalf("%+v", d)
 		}
 	})

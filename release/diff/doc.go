@@ -18,6 +18,10 @@
 //	changes.go    configuration, platform by platform
 //	layers.go     layers shared, added and removed
 //	findings.go   vulnerabilities introduced and fixed
+//	packages.go   packages, from bills of materials
+//	baseimage.go  what is built on: proved by provenance, or claimed by labels
+//	version.go    semantic versions of labels and tags
+//	facts.go      what custom gates may look at
 //	link.go       the compare page of the git host
 //	bigger.go     which rules make it a bigger change
 //	text.go       the page for a terminal or a log

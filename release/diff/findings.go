@@ -3,7 +3,6 @@ package diff
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"plimsoll/config"
 )
@@ -46,18 +45,7 @@ func findings(from *Image, to Image) Vulnerabilities {
 	if from != nil {
 		before = from.findings()
 	}
-	var problems, partial []string
-	for which, f := range map[string]Findings{"the image before": before, "the new image": after} {
-		switch {
-		case f.Problem != "":
-			problems = append(problems, which+": "+f.Problem)
-		case len(f.Missing) > 0:
-			partial = append(partial, which+": no verified scan of "+strings.Join(f.Missing, ", "))
-		}
-	}
-	slices.Sort(problems)
-	slices.Sort(partial)
-	out.Problem, out.Partial = strings.Join(problems, "; "), strings.Join(partial, "; ")
+	out.Problem, out.Partial = caveats("scan", before.Problem, before.Missing, after.Problem, after.Missing)
 	if out.Problem == "" {
 		out.Introduced, out.Fixed = onlyIn(after.List, before.List), onlyIn(before.List, after.List)
 	}

@@ -12,9 +12,12 @@ type Image struct {
 	MediaType    string        `json:"mediaType"`
 	Platforms    []Platform    `json:"platforms"`
 	Attestations []Attestation `json:"attestations,omitempty"`
-	// Findings and Provenance come from evidence, not from the image; see Compare.
+	// Findings, Provenance and Contents come from evidence, not from the image,
+	// and Tags from the repository; see Compare.
 	Findings   *Findings `json:"-"`
 	Provenance *Base     `json:"-"`
+	Contents   *Contents `json:"-"`
+	Tags       []string  `json:"-"`
 }
 
 // Platform is one image manifest.

@@ -28,6 +28,7 @@ func Text(d Diff) string {
 	p.config(d.Config)
 	p.layers(d.Layers)
 	p.vulnerabilities(d.Vulnerabilities)
+	p.packages(d.Packages)
 	if d.CompareURL != "" {
 		p.line("commits  %s", d.CompareURL)
 	}
@@ -51,10 +52,18 @@ func (p *page) base(b BaseImage) {
 	case b.From == "" && b.To == "":
 		return
 	case b.From == b.To:
-		p.line("base     %s, unchanged%s", b.To, pinned(b))
+		p.line("base     %s, unchanged%s%s", b.To, claim(b.ToClaimed), pinned(b))
 	default:
-		p.line("base     %s → %s%s", cmp.Or(b.From, "unknown"), cmp.Or(b.To, "unknown"), pinned(b))
+		p.line("base     %s%s → %s%s%s", cmp.Or(b.From, "unknown"), claim(b.FromClaimed), cmp.Or(b.To, "unknown"), claim(b.ToClaimed), pinned(b))
 	}
+}
+
+// claim marks what nobody signed.
+func claim(claimed bool) string {
+	if claimed {
+		return " (claimed by labels)"
+	}
+	return ""
 }
 
 func pinned(b BaseImage) string {
@@ -146,6 +155,25 @@ func (p *page) vulnerabilities(v Vulnerabilities) {
 	}
 	for _, f := range v.Fixed {
 		p.line("  - %s", finding(f))
+	}
+}
+
+func (p *page) packages(v Packages) {
+	if v.Problem != "" {
+		p.line("\npackages not compared: %s", v.Problem)
+		return
+	}
+	p.line("\npackages  %d added, %d removed, %d changed", len(v.Added), len(v.Removed), len(v.Changed))
+	if v.Partial != "" {
+		p.line("  ? %s", v.Partial)
+	}
+	for _, group := range []struct {
+		mark string
+		list []string
+	}{{"+", v.Added}, {"-", v.Removed}, {"~", v.Changed}} {
+		for _, name := range group.list {
+			p.line("  %s %s", group.mark, name)
+		}
 	}
 }
 
