@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -83,7 +84,7 @@ func (w *interop) recordVerifies(dg digest.Digest) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	verified := 0
+	seen := map[string]int{}
 	for _, tag := range tags {
 		m, err := there.Manifest(ctx, ledger, tag)
 		if err != nil {
@@ -95,26 +96,38 @@ func (w *interop) recordVerifies(dg digest.Digest) {
 		if err := json.Unmarshal(m.Raw, &manifest); err != nil {
 			w.t.Fatal(err)
 		}
-		raw := w.crane("blob", ledger.At(manifest.Layers[0].Digest))
-		predicateType, about := evidence.Promotion, dg
-		if strings.HasSuffix(tag, "-done") {
-			predicateType, about = evidence.Completion, ""
+		entry := w.entryVerifies([]byte(w.crane("blob", ledger.At(manifest.Layers[0].Digest))))
+		seen[entry.PredicateType]++
+		if entry.PredicateType == evidence.Promotion && entry.Subject[0].Digest["sha256"] != dg.Encoded() {
+			w.t.Errorf("the record is about %v", entry.Subject)
 		}
-		args := []string{
-			"verify-blob-attestation", "--key", filepath.Join(w.dir, "you.pub"), "--bundle", w.write("entry.json", []byte(raw)),
-			"--insecure-ignore-tlog=true", "--type", predicateType,
-		}
-		if about == "" {
-			args = append(args, "--check-claims=false")
-		} else {
-			args = append(args, "--digest", about.Encoded(), "--digestAlg", "sha256")
-		}
-		w.with(args...)
-		verified++
 	}
-	if verified != 2 {
-		w.t.Errorf("the ledger has %q, not a record and its completion", tags)
+	for _, predicateType := range []string{evidence.Promotion, evidence.Completion, evidence.Policy} {
+		if seen[predicateType] != 1 {
+			w.t.Errorf("the ledger has %d of %s: %q", seen[predicateType], predicateType, tags)
+		}
 	}
+}
+
+// entryVerifies lets cosign verify the bundle of an entry, for what the entry says that it is about.
+func (w *interop) entryVerifies(bundle []byte) evidence.Statement {
+	w.t.Helper()
+	var entry struct {
+		DSSEEnvelope struct{ Payload []byte }
+	}
+	var s evidence.Statement
+	if err := errors.Join(json.Unmarshal(bundle, &entry), json.Unmarshal(entry.DSSEEnvelope.Payload, &s)); err != nil {
+		w.t.Fatal(err)
+	}
+	args := []string{
+		"verify-blob-attestation", "--bundle", w.write("entry.json", bundle), "--insecure-ignore-tlog=true", "--type", s.PredicateType,
+		"--digestAlg", "sha256", "--digest", s.Subject[0].Digest["sha256"], "--key",
+	}
+	w.with(append(args, filepath.Join(w.dir, "you.pub"))...)
+	if out, _, err := w.cosigns(append(args, filepath.Join(w.dir, "mallory.pub"))...); err == nil {
+		w.t.Errorf("cosign accepts %s by somebody else:\n%s", s.PredicateType, out)
+	}
+	return s
 }
 
 // othersRead checks that the tools around find what lies in prod.
