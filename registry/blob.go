@@ -168,34 +168,3 @@ func (c *Client) finishUpload(ctx context.Context, repo Repository, dg digest.Di
 func uploadTime(body []byte) time.Duration {
 	return AnswerTimeout + time.Duration(len(body)/(64<<10))*time.Second
 }
-
-// CanPush tells whether the identity may write to the repository: it opens an
-// upload and cancels it. A refusal is the error.
-func (c *Client) CanPush(ctx context.Context, repo Repository) error {
-	req, err := request(ctx, http.MethodPost, c.url(repo, "blobs/uploads/"), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.exchange(ctx, push(repo), req, AnswerTimeout)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusCreated {
-		return c.failed(push(repo), resp)
-	}
-	place, err := c.location(resp)
-	discard(resp)
-	if err != nil {
-		return err
-	}
-	cancel, err := request(ctx, http.MethodDelete, place.String(), nil)
-	if err != nil {
-		return err
-	}
-	// The right to push is proved. Some registries ask for the right to delete to
-	// cancel an upload; an upload that stays expires.
-	if resp, err = c.exchange(ctx, push(repo), cancel, AnswerTimeout); err == nil {
-		discard(resp)
-	}
-	return nil
-}

@@ -24,7 +24,10 @@ type Options struct {
 	Registries func(host string) config.Registry
 	Purpose    Purpose // "": Read
 	ReadOnly   bool    // refuse every write before anything is sent
-	UserAgent  string  // "": plimsoll
+	// As is a credential that every host is shown in place of the identities of its
+	// entry; nil: those. Its secrets are registered.
+	As        *Credential
+	UserAgent string // "": plimsoll
 	// Providers makes what a cloud adds for a host; it returns nil for one that
 	// has none, and does not use the wire before it returns. nil: no host has any.
 	Providers func(host string, entry config.Registry, wire *Wire) Provider

@@ -18,3 +18,9 @@ func Impatient(c *Client) *Client {
 	c.sleep = func(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
 	return c
 }
+
+// Waiting lets the client wait by sleep.
+func Waiting(c *Client, sleep func(context.Context, time.Duration) error) *Client {
+	c.sleep = sleep
+	return c
+}

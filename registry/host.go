@@ -26,6 +26,7 @@ type host struct {
 	mu        sync.Mutex
 	skew      time.Duration
 	dated     bool
+	ends      time.Time       // of the certificate that it showed last
 	referrers map[string]bool // by repository path: whether it has the referrers API
 	onePost   map[string]bool // by repository path: whether it takes a blob in one POST
 	checked   map[string]bool // by repository path: whether the name is one
@@ -64,6 +65,7 @@ func (c *Client) host(name string) *host {
 		h.provider = c.options.Providers(name, entry, &Wire{client: c, name: name})
 	}
 	h.login = newLogin(name, entry, c.options.Purpose, h.provider)
+	h.login.given = c.options.As
 	c.hosts[name] = h
 	return h
 }

@@ -18,7 +18,8 @@ type login struct {
 	host     string
 	entry    config.Registry
 	purpose  Purpose
-	provider Provider // nil: none
+	provider Provider    // nil: none
+	given    *Credential // in place of the entry's identities; nil: those
 
 	turn chan struct{} // holds one element: whoever takes it may ask for credentials and tokens
 
@@ -111,7 +112,7 @@ func (l *login) credential(ctx context.Context, now time.Time) (credential, erro
 	if cred != nil && !cred.ended(now) {
 		return *cred, nil
 	}
-	fresh, err := readCredential(ctx, l.host, l.purpose, identityFor(l.entry, l.purpose), l.provider)
+	fresh, err := l.source(ctx)
 	if err != nil {
 		return credential{}, err
 	}
@@ -119,6 +120,14 @@ func (l *login) credential(ctx context.Context, now time.Time) (credential, erro
 	l.cred = &fresh
 	l.mu.Unlock()
 	return fresh, nil
+}
+
+// source asks where the credential comes from.
+func (l *login) source(ctx context.Context) (credential, error) {
+	if l.given != nil {
+		return l.given.form().register(), nil
+	}
+	return readCredential(ctx, l.host, l.purpose, identityFor(l.entry, l.purpose), l.provider)
 }
 
 // refused forgets the credential, so that the next request asks its source anew.

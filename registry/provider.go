@@ -43,11 +43,12 @@ type Provider interface {
 }
 
 // Credential proves an identity to one registry: a user name with a password
-// (basic authentication, or for tokens), or an OAuth2 refresh token with which
-// the client fetches an access token for each scope.
+// (basic authentication, or for tokens), an OAuth2 refresh token with which
+// the client fetches an access token for each scope, or such a token itself.
 type Credential struct {
 	Username, Password string
 	RefreshToken       string
+	Token              string    // a bearer token of the registry, sent as it is
 	Subject            string    // who it proves, in the words of the cloud; for the record, no secret
 	Expires            time.Time // zero: unknown
 }
@@ -265,12 +266,17 @@ func fromProvider(ctx context.Context, p Provider, id config.Identity) (credenti
 	if err != nil {
 		return credential{}, err
 	}
-	cred := credential{
-		username: got.Username, password: got.Password, identityToken: got.RefreshToken,
-		subject: got.Subject, expires: got.Expires,
-	}
+	cred := got.form()
 	if cred.anonymous() {
 		return credential{}, fmt.Errorf("the provider of %s gave no credential", strings.TrimSpace(describe(&id)))
 	}
 	return cred.register(), nil
+}
+
+// form is a credential as the client uses it.
+func (got Credential) form() credential {
+	return credential{
+		username: got.Username, password: got.Password, identityToken: got.RefreshToken, registryToken: got.Token,
+		subject: got.Subject, expires: got.Expires,
+	}
 }

@@ -81,6 +81,7 @@ func (c *Client) send(ctx context.Context, h *host, method string, req *http.Req
 	}
 	if h.owns(req.URL) {
 		h.keepSkew(resp, start.Add(took/2))
+		h.keepCertificate(resp)
 	}
 	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, url: req.URL}
 	return resp, nil

@@ -129,6 +129,7 @@ type bounded struct{ policy.Transporter }
 
 const maxAnswer = 4 << 20
 
+// Do sends a request.
 func (b bounded) Do(req *http.Request) (*http.Response, error) {
 	resp, err := b.Transporter.Do(req)
 	if err != nil {

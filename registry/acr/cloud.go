@@ -57,9 +57,3 @@ func cloudOf(host string, entry config.Registry) azureCloud {
 	}
 	return c
 }
-
-// manager is the address of Azure Resource Manager, and what a token for it is for.
-func (c azureCloud) manager() (endpoint, audience string) {
-	s := c.Services[cloud.ResourceManager]
-	return s.Endpoint, s.Audience
-}

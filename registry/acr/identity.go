@@ -156,7 +156,7 @@ func (t *told) Unwrap() error { return t.err }
 // methods makes the credentials. One that cannot be made is one that gives its
 // reason instead of a token.
 func (s *source) methods() []method {
-	var list []method
+	list := make([]method, 0, len(s.id.Methods()))
 	for _, name := range s.id.Methods() {
 		cred, err := s.method(name)
 		if err != nil {
@@ -170,6 +170,7 @@ func (s *source) methods() []method {
 // impossible is a method that cannot be used here.
 type impossible struct{ err error }
 
+// GetToken tells why there is none.
 func (i impossible) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{}, i.err
 }

@@ -105,7 +105,7 @@ func (c *Cloud) Dial(ctx context.Context, network, address string) (net.Conn, er
 	if host == Entra || host == Manager || host == "dev.azure.com" || strings.HasSuffix(host, ".azurecr.io") {
 		address = c.address
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	return (&net.Dialer{}).DialContext(ctx, network, address) //nolint:wrapcheck // the transport names the address
 }
 
 // Transport reaches the authority and Resource Manager.
@@ -201,6 +201,7 @@ type watched struct {
 	status int
 }
 
+// WriteHeader keeps the status.
 func (w *watched) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)

@@ -93,7 +93,7 @@ func (c *Cloud) EntraToken(object, audience string) string {
 	}, entraLife)
 }
 
-// audienceOf is the resource of a scope list: https://resource/.default openid …
+// audienceOf is the resource of a list of scopes, https://resource/.default among others.
 func audienceOf(scope string) string {
 	for _, s := range strings.Fields(scope) {
 		if a, ok := strings.CutSuffix(s, "/.default"); ok {
