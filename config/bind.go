@@ -106,7 +106,7 @@ func (b *binder) registries(n *node) map[string]Registry {
 		r := Registry{
 			Host: e.name, Listed: true, AuthHost: e.value.str("auth-host"), AzureCloud: e.value.str("azure-cloud"),
 			Read: b.identity(e.value.get("read")), Evidence: b.identity(e.value.get("evidence")), Promote: b.identity(e.value.get("promote")),
-			Via: bindVia(e.value.get("via")), Import: bindImport(e.value.get("import")), CA: b.certificates(e.value.get("ca")),
+			Via: b.via(e.value.get("via")), Import: bindImport(e.value.get("import")), CA: b.certificates(e.value.get("ca")),
 			PlainHTTP: e.value.str("plain-http") == "true", AllowPlainHTTP: e.value.str("allow-plain-http") == "true",
 		}
 		b.checkTransport(r, e)
@@ -162,17 +162,6 @@ func (b *binder) azure(n, identity *node) *AzureIdentity {
 		a.Method, a.Others = methods[0], methods[1:]
 	}
 	return a
-}
-
-func bindVia(n *node) *Via {
-	if n == nil {
-		return nil
-	}
-	if g := n.get("github"); g != nil {
-		return &Via{GitHub: &GitHubWorkflow{Repository: g.str("repository"), Workflow: g.str("workflow")}}
-	}
-	a := n.get("azure")
-	return &Via{Azure: &AzurePipeline{Organization: a.str("organization"), Project: a.str("project"), Pipeline: a.str("pipeline")}}
 }
 
 func bindImport(n *node) *Import {

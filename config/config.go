@@ -72,18 +72,6 @@ type AWSIdentity struct {
 	Role    string
 }
 
-// Via is a pipeline that promotes under its own identity.
-type Via struct {
-	GitHub *GitHubWorkflow
-	Azure  *AzurePipeline
-}
-
-// GitHubWorkflow names a workflow that can be dispatched.
-type GitHubWorkflow struct{ Repository, Workflow string }
-
-// AzurePipeline names an Azure Pipelines definition.
-type AzurePipeline struct{ Organization, Project, Pipeline string }
-
 // Import is what a server-side copy by ARM needs.
 type Import struct {
 	Subscription, ResourceGroup string

@@ -132,19 +132,7 @@ func registryShape(identity *shape) *shape {
 		}
 	}
 	return mapOf("", append(identityKeys(identity),
-		key{
-			name: "via", doc: "A pipeline that promotes under its own identity, so that no person holds the right to write prod.",
-			example: "{github: {repository: acme/release, workflow: promote.yml}}",
-			value: mapOf("",
-				key{name: "github", doc: "A GitHub Actions workflow.", example: "{repository: acme/release, workflow: promote.yml}", value: mapOf("",
-					key{name: "repository", doc: "The repository of the workflow.", required: true, example: "acme/release", value: text(gitHubRepository)},
-					key{name: "workflow", doc: "The file name of the workflow.", required: true, example: "promote.yml", value: text(anyText)})},
-				key{name: "azure", doc: "An Azure Pipelines definition.", example: "{organization: acme, project: release, pipeline: promote}", value: mapOf("",
-					key{name: "organization", doc: "The Azure DevOps organization.", required: true, example: "acme", value: text(anyText)},
-					key{name: "project", doc: "The project.", required: true, example: "release", value: text(anyText)},
-					key{name: "pipeline", doc: "The name of the pipeline.", required: true, example: "promote", value: text(anyText)})},
-			).choosing(choice{need: []string{"github"}}, choice{need: []string{"azure"}}),
-		},
+		viaEntry(),
 		key{
 			name: "import", doc: "Where this Azure registry lives, so that images are copied by Azure itself.",
 			example: "{subscription: …, resource-group: registries}",

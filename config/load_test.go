@@ -24,7 +24,7 @@ func TestEverythingInTheDesignsExampleLoads(t *testing.T) {
 	for name, want := range map[string]bool{
 		"azure by method":      prod.Read.Azure.Method == "cli" && prod.Read.Azure.Tenant == "",
 		"azure with tenant":    prod.Promote.Azure.Method == "cli" && prod.Promote.Azure.Tenant == "…",
-		"via a workflow":       *prod.Via.GitHub == config.GitHubWorkflow{Repository: "acme/release", Workflow: "promote.yml"},
+		"via a workflow":       *prod.Via.GitHub == config.GitHubWorkflow{API: "https://api.github.com", Repository: "acme/release", Workflow: "promote.yml", Ref: "main"},
 		"import":               prod.Import.ResourceGroup == "…" && prod.Import.Source.Subscription == "…",
 		"no evidence identity": prod.Evidence == nil && c.Registry("acrstaging.azurecr.io").Evidence != nil,
 		"aws":                  c.Registry(ecr).Read.AWS.Profile == "ro" && c.Registry(ecr).Promote.AWS.Role == "arn:…",

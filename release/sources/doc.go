@@ -16,8 +16,8 @@
 //	kept.go        answers that may be shown again
 //	trouble.go     a source that cannot answer is not asked by every row of a list
 //	fetch.go       one HTTP request: TLS, redirects, sizes, one patient retry
-//	limits.go      rate limits as GitHub, Azure DevOps and RFC 9110 tell them
-//	credential.go  tokens from the environment, gh and az
+//	limits.go      rate limits (release/forge)
+//	credential.go  tokens from the environment, gh and az (release/forge)
 //	github.go      check runs and commit statuses; checks.go: what they mean together
 //	pipelines.go   builds of Azure Pipelines; testruns.go: their test runs
 //	endpoint.go    any HTTP endpoint; path.go: JSONPath

@@ -96,7 +96,7 @@ func (s *Sources) fetch(ctx context.Context, c call) (reply, error) {
 	wait, again := shortly, err != nil && ctx.Err() == nil && retryable(err) || r.status >= 500
 	limit, limited := limitOf(r, s.Now())
 	if limited {
-		wait, again = limit.until.Sub(s.Now()), true
+		wait, again = limit.Until.Sub(s.Now()), true
 	}
 	if again && inTime(ctx, wait) {
 		if err := s.wait(ctx, max(wait, 0)); err != nil {

@@ -103,8 +103,8 @@ func FuzzHeaders(f *testing.F) {
 		}
 		h := http.Header{"Retry-After": {after}, "X-Ratelimit-Reset": {reset}, "Date": {date}, "X-Ratelimit-Remaining": {"0"}}
 		limit, limited := limitOf(reply{status: status, header: h}, fuzzNow)
-		if limited && (limit.until.Before(fuzzNow) || limit.until.After(fuzzNow.Add(longest))) {
-			t.Errorf("%q %q: wait until %s", after, reset, limit.until)
+		if limited && (limit.Until.Before(fuzzNow) || limit.Until.After(fuzzNow.Add(longest))) {
+			t.Errorf("%q %q: wait until %s", after, reset, limit.Until)
 		}
 	})
 }

@@ -20,6 +20,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates"
+	"plimsoll/release/forge"
 )
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
@@ -59,7 +60,7 @@ func playAz() int {
 		fmt.Fprintln(os.Stderr, "ERROR: Please run 'az login' to setup account.")
 		return 1
 	}
-	if !slices.Equal(os.Args[1:], []string{"account", "get-access-token", "--resource", azureDevOps, "--output", "json"}) {
+	if !slices.Equal(os.Args[1:], []string{"account", "get-access-token", "--resource", forge.AzureDevOps, "--output", "json"}) {
 		return 2
 	}
 	played("az")

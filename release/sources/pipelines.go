@@ -2,7 +2,6 @@ package sources
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/release/forge"
 )
 
 const (
@@ -93,17 +93,8 @@ func (p pipelines) asking(ctx context.Context) (asking, error) {
 		return asking{p, h, true}, err
 	}
 	secret, err := p.variable(p.TokenEnv)
-	if strings.Count(secret, ".") == 2 { // a JWT: System.AccessToken, or a token of Entra ID
-		h.Set("Authorization", "Bearer "+secret)
-	} else {
-		h.Set("Authorization", basic(secret))
-	}
+	h.Set("Authorization", forge.DevOps(secret))
 	return asking{p, h, true}, err
-}
-
-// basic is how a personal access token is sent: as the password of nobody.
-func basic(secret string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(":"+secret))
 }
 
 // get reads one answer of the API into v, and gives the token of the next page.

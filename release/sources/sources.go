@@ -16,6 +16,7 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/release/forge"
 )
 
 // The kinds of sources, as answers name them.
@@ -60,7 +61,7 @@ type Sources struct {
 	Options
 	kept    *kept
 	trouble *trouble
-	tokens  *tokens
+	tokens  *forge.Tokens
 	web     *web
 	wait    func(ctx context.Context, d time.Duration) error
 
@@ -79,16 +80,18 @@ func New(o Options) *Sources {
 	if o.Trusted == nil {
 		o.Trusted = func() bool { return false }
 	}
-	return &Sources{
-		Options: o, kept: newKept(o.Kept), trouble: newTrouble(), tokens: newTokens(), web: newWeb(o.Roots),
+	s := &Sources{
+		Options: o, kept: newKept(o.Kept), trouble: newTrouble(), web: newWeb(o.Roots),
 		wait: pause, turns: map[string]*semaphore.Weighted{},
 	}
+	s.tokens = &forge.Tokens{Now: o.Now, Environ: o.Environ, Dir: o.Config.Dir, Secrets: s.secrets}
+	return s
 }
 
 // Close drops idle connections and forgets tokens.
 func (s *Sources) Close() {
 	s.web.close()
-	s.tokens.forget()
+	s.tokens.Forget()
 }
 
 // Ask asks the named sources about one candidate, all at the same time, each

@@ -17,17 +17,6 @@ type ofSource struct{ error }
 // Unwrap keeps the cause.
 func (o ofSource) Unwrap() error { return o.error }
 
-// rateLimited is a failure that ends at a known time. Asking before it only
-// makes it worse (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
-type rateLimited struct {
-	until time.Time
-	text  string
-}
-
-func (r rateLimited) Error() string {
-	return fmt.Sprintf("%s; it may be asked again at %s", r.text, r.until.UTC().Format(time.RFC3339))
-}
-
 // trouble remembers which sources cannot answer, so that a list of fifty
 // candidates meets a hanging source once and not fifty times.
 type trouble struct {
@@ -53,7 +42,7 @@ func (t *trouble) known(name string, now time.Time, age time.Duration) error {
 		return nil
 	}
 	var limit rateLimited
-	if errors.As(h.err, &limit) && now.Before(limit.until) {
+	if errors.As(h.err, &limit) && now.Before(limit.Until) {
 		return h.err
 	}
 	if age <= 0 || now.Sub(h.at) >= age {
