@@ -21,6 +21,9 @@ func copyImage(ctx context.Context, s *state) error {
 		known = append(known, s.Previous) // what prod runs, copied and read back by a promotion
 	}
 	s.Copied.Mounted, s.Copied.Skipped = 0, 0 // of an earlier start only what it moved counts
+	if done, err := s.imported(ctx, s.Target, ReleaseTag(s.Target)); done || err != nil {
+		return err
+	}
 	return s.transfer(ctx, s.Target, known)
 }
 
@@ -61,8 +64,12 @@ func copyEvidence(ctx context.Context, s *state) error {
 
 // attach copies one referrer or evidence tag.
 func (s *state) attach(ctx context.Context, t traveller) error {
-	if err := s.transfer(ctx, t.Digest, nil); err != nil {
+	if done, err := s.imported(ctx, t.Digest, ""); err != nil {
 		return err
+	} else if !done {
+		if err := s.transfer(ctx, t.Digest, nil); err != nil {
+			return err
+		}
 	}
 	m, err := s.reader.Manifest(ctx, s.staging, t.Digest.String())
 	if err != nil {

@@ -27,6 +27,7 @@ func promotion() []step {
 		{name: "move", words: "move the channel", phase: moving, do: move},
 		{name: "deliver", words: "deliver", phase: finishing, limit: deliverLimit, done: delivered, do: deliver},
 		{name: "complete", words: "complete the record", phase: finishing, done: completed, do: complete},
+		{name: "lock", words: "lock it in prod", phase: finishing, do: lock},
 		{name: "others", words: "close what others left", phase: finishing, do: closeOthers},
 		{name: "audit", words: "note it in the audit chain", phase: finishing, done: audited, do: audit},
 	}

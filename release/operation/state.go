@@ -38,26 +38,28 @@ type request struct {
 // what was decided, which bytes were signed. What became true in a registry is
 // read there.
 type journaled struct {
-	Request   request          `json:"request"`
-	Target    digest.Digest    `json:"target"`             // what the channel shall point at
-	Previous  digest.Digest    `json:"previous,omitempty"` // what it pointed at when it was decided; "" for none
-	Actor     string           `json:"actor"`
-	Judgement Judgement        `json:"judgement,omitzero"`
-	Copied    registry.Copied  `json:"copied,omitzero"`
-	Arrivals  Arrivals         `json:"arrivals,omitzero"`
-	Travel    []traveller      `json:"travel,omitempty"`
-	Summary   *attachment      `json:"summary,omitempty"`
-	Policy    *ledger.Draft    `json:"policy,omitempty"` // the policy that judged, signed; the ledger may have it
-	Draft     *draft           `json:"draft,omitempty"`  // our record, signed; the ledger may have it
-	Record    *digest.Digest   `json:"record,omitempty"` // its manifest, once the ledger has it
-	Moving    bool             `json:"moving,omitempty"` // the channel may have been written
-	Delivery  *delivery.Result `json:"delivery,omitempty"`
-	Skipped   string           `json:"skipped,omitempty"` // why the delivery is somebody else's now
-	Left      digest.Digest    `json:"left,omitempty"`    // the digest that a rollback quarantines
-	Audited   bool             `json:"audited,omitempty"`
-	Finished  time.Time        `json:"finished,omitzero"` // when prod was done
-	Closing   string           `json:"closing,omitempty"` // why it ends without a move; its record is to be marked
-	Warnings  []string         `json:"warnings,omitempty"`
+	Request   request                  `json:"request"`
+	Target    digest.Digest            `json:"target"`             // what the channel shall point at
+	Previous  digest.Digest            `json:"previous,omitempty"` // what it pointed at when it was decided; "" for none
+	Actor     string                   `json:"actor"`
+	Judgement Judgement                `json:"judgement,omitzero"`
+	Copied    registry.Copied          `json:"copied,omitzero"`
+	Arrivals  Arrivals                 `json:"arrivals,omitzero"`
+	Travel    []traveller              `json:"travel,omitempty"`
+	Imports   map[digest.Digest]string `json:"imports,omitempty"`  // orders that prod's registry took, with the token to take them up; "": ended
+	Streamed  bool                     `json:"streamed,omitempty"` // prod's registry does not import, for the reason in Warnings
+	Summary   *attachment              `json:"summary,omitempty"`
+	Policy    *ledger.Draft            `json:"policy,omitempty"` // the policy that judged, signed; the ledger may have it
+	Draft     *draft                   `json:"draft,omitempty"`  // our record, signed; the ledger may have it
+	Record    *digest.Digest           `json:"record,omitempty"` // its manifest, once the ledger has it
+	Moving    bool                     `json:"moving,omitempty"` // the channel may have been written
+	Delivery  *delivery.Result         `json:"delivery,omitempty"`
+	Skipped   string                   `json:"skipped,omitempty"` // why the delivery is somebody else's now
+	Left      digest.Digest            `json:"left,omitempty"`    // the digest that a rollback quarantines
+	Audited   bool                     `json:"audited,omitempty"`
+	Finished  time.Time                `json:"finished,omitzero"` // when prod was done
+	Closing   string                   `json:"closing,omitempty"` // why it ends without a move; its record is to be marked
+	Warnings  []string                 `json:"warnings,omitempty"`
 }
 
 // draft is a record that was signed, with its number.
