@@ -26,6 +26,6 @@ func console(ctx context.Context, s *session, service string) error {
 	return ui.Run(ctx, ui.Options{
 		Desk: desk, Keys: s.config.UI.Keys, Theme: s.config.UI.Theme, Service: service,
 		ReadOnly: desk.ReadOnly, NoColor: s.io.env("NO_COLOR") != "",
-		In: s.io.In, Out: s.io.Out, Columns: s.io.Columns, Rows: s.io.Rows, Asker: &asker,
+		In: s.io.In, Out: s.io.Out, Columns: s.io.Columns, Rows: s.io.Rows, Asker: &asker, Notes: s.noted, // the screen hides what was printed before it
 	})
 }

@@ -38,6 +38,7 @@ type session struct {
 	desk    *release.Desk
 	clients []*registry.Client
 	signer  evidence.Signer
+	noted   []string                                                 // what note said
 	lines   *bufio.Reader                                            // of answers at prompts
 	ask     func(ctx context.Context, prompt string) ([]byte, error) // how a password is asked for; nil: it cannot
 	shown   bool                                                     // the console has the terminal
@@ -231,7 +232,9 @@ func actor() string {
 
 // note tells a person something beside the answer; scripts are not disturbed.
 func (s *session) note(format string, args ...any) {
+	said := fmt.Sprintf(format, args...)
+	s.noted = append(s.noted, said)
 	if !s.json {
-		fmt.Fprintln(s.io.Err, "note:", fmt.Sprintf(format, args...))
+		fmt.Fprintln(s.io.Err, "note:", said)
 	}
 }

@@ -137,9 +137,17 @@ func baseLine(b diff.BaseImage) string {
 	case b.From == "" && b.To == "":
 		return "unknown: no signed provenance"
 	case b.From == b.To:
-		return "unchanged, " + b.To + " (" + pinned + ")"
+		return "unchanged, " + b.To + claimed(b.ToClaimed) + " (" + pinned + ")"
 	}
-	return orDash(b.From) + " → " + orDash(b.To) + " (" + pinned + ")"
+	return orDash(b.From) + claimed(b.FromClaimed) + " → " + orDash(b.To) + claimed(b.ToClaimed) + " (" + pinned + ")"
+}
+
+// claimed marks what labels say and nobody signed.
+func claimed(yes bool) string {
+	if yes {
+		return " (claimed by labels)"
+	}
+	return ""
 }
 
 func findingLines(v diff.Vulnerabilities) []line {

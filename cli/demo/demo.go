@@ -27,6 +27,8 @@ type Demo struct {
 	Staging string // host of the staging registry
 	Prod    string // host of the prod registry
 
+	FreezeFrom, FreezeTo string // days between which web is frozen
+
 	dir     string
 	clock   clock
 	servers []*embedded.Registry
@@ -43,7 +45,10 @@ func Start(ctx context.Context, report func(string)) (_ *Demo, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the demo: %w", err)
 	}
-	d := &Demo{dir: dir, Config: filepath.Join(dir, "plimsoll.yaml"), State: filepath.Join(dir, "state")}
+	d := &Demo{
+		dir: dir, Config: filepath.Join(dir, "plimsoll.yaml"), State: filepath.Join(dir, "state"),
+		FreezeFrom: time.Now().UTC().Add(-2 * day).Format(time.DateOnly), FreezeTo: time.Now().UTC().Add(3 * day).Format(time.DateOnly),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())

@@ -12,6 +12,7 @@
 //	keys.go      key pairs of CI, scanner and people
 //	config.yaml  the configuration, with the addresses filled in
 //	images.go    what the services are made of
+//	provenance.go  where a build came from, signed by the builder
 //	results.go   test and scan results, as the tools write them
 //	story.go     what happened, in order
 package demo

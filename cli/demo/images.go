@@ -18,6 +18,7 @@ type build struct {
 	platforms        []string
 	base             string // name:tag of the base image; its digest follows from it
 	env              []string
+	root             bool // the image runs as root
 	appSeed          uint64
 	appBytes         int64
 	weights          int64 // bytes of the model's weights, 0 for none
@@ -48,13 +49,16 @@ func (b build) image(platform string, created time.Time) embedded.Image {
 		layers = append(layers, layer("COPY weights/ /models/chat-7b", "models/chat-7b/model.safetensors", b.weights, 99+b.model))
 	}
 	layers = append(layers, layer("COPY /out/"+b.service+" /usr/bin/"+b.service, "usr/bin/"+b.service, b.appBytes, seed+b.appSeed))
-	source := "https://github.com/acme/" + b.service
+	source, user := "https://github.com/acme/"+b.service, "10001"
+	if b.root {
+		user = ""
+	}
 	return embedded.Image{
 		Layers: layers, Name: "staging.example.com/acme/" + b.service + ":" + b.tags[0],
 		Config: ocispec.Image{
 			Created: &created, Platform: ocispec.Platform{OS: operatingSystem, Architecture: architecture},
 			Config: ocispec.ImageConfig{
-				User: "10001", Entrypoint: []string{"/usr/bin/" + b.service}, Cmd: []string{"serve"}, WorkingDir: "/srv",
+				User: user, Entrypoint: []string{"/usr/bin/" + b.service}, Cmd: []string{"serve"}, WorkingDir: "/srv",
 				Env:          append([]string{"PATH=/usr/bin:/bin", "LOG_LEVEL=info"}, b.env...),
 				ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 				Labels: map[string]string{

@@ -18,6 +18,7 @@ import (
 const (
 	keyCI      = "ci"
 	keyScanner = "scanner"
+	keyBuilder = "builder"
 	keyQA      = "qa-lead"
 	keyYou     = "you"
 )
@@ -28,7 +29,7 @@ func makeKeys(dir string) (map[string]evidence.Signer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the demo's keys: %w", err)
 	}
-	for _, name := range []string{keyCI, keyScanner, keyQA, keyYou} {
+	for _, name := range []string{keyCI, keyScanner, keyBuilder, keyQA, keyYou} {
 		private, public, err := keyPair()
 		if err != nil {
 			return nil, fmt.Errorf("make the demo's key %s: %w", name, err)
