@@ -64,7 +64,7 @@ func (e *evaluation) custom(c config.CustomGate) Check {
 // answer evaluates the expression for each platform.
 func (e *evaluation) answer(c config.CustomGate, program *expr.Program, statements []map[string]any) Check {
 	check := Check{Status: Pass}
-	var not []string
+	not := make([]string, 0, len(e.in.Facts.Platforms))
 	seen := map[string]bool{}
 	say := func(platform, line string) {
 		if len(e.in.Facts.Platforms) > 1 && (program.Reads("image") || program.Reads("config")) {

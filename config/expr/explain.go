@@ -127,8 +127,9 @@ func children(e ast.Expr) []ast.Expr {
 		return e.AsList().Elements()
 	case ast.ComprehensionKind:
 		return []ast.Expr{e.AsComprehension().IterRange()}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // pathOf is e as a path from a variable, if it is one: selections, and
@@ -151,8 +152,9 @@ func pathOf(e ast.Expr) (path, bool) {
 		key, isText := call.Args()[1].AsLiteral().(types.String)
 		p, ok := pathOf(call.Args()[0])
 		return p.then(fmt.Sprintf("[%q]", string(key)), string(key)), ok && isText
+	default:
+		return path{}, false
 	}
-	return path{}, false
 }
 
 func (p path) then(text, step string) path {
