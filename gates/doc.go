@@ -36,6 +36,7 @@
 // scan.go with vex.go, vexfile.go (before it is signed), scananswers.go and scanmemo.go, baseimage.go,
 // provenance.go, signoff.go, soak.go, freeze.go with calendar.go, custom.go;
 // slsa.go, origin.go and builds.go read provenance for two of them; and for
-// others: findings.go (what a scan found, which base images), revision.go
+// others: findings.go (what a scan found, which base images), packages.go (what
+// is inside, by bills of materials), revision.go
 // (which commit), trusted.go (which referrers may travel).
 package gates
