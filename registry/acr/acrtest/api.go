@@ -148,7 +148,7 @@ func (s *Registry) SoftDelete(repo string, dg digest.Digest) {
 
 // behind writes at the real registry.
 func (s *Registry) behind(method, repo, reference, kind string, raw []byte) {
-	req, err := http.NewRequest(method, "http://"+s.Backend+"/v2/"+repo+"/manifests/"+reference, bytes.NewReader(raw)) //nolint:gosec // the backend of a test
+	req, err := http.NewRequest(method, "http://"+s.Backend+"/v2/"+repo+"/manifests/"+reference, bytes.NewReader(raw)) //nolint:gosec,noctx // the backend of a test
 	if err != nil {
 		panic(err)
 	}
