@@ -178,7 +178,7 @@ Without a command it opens the console.`,
 		newList(s), newDiff(s), newGates(s), newHistory(s),
 		newApprove(s), newPromote(s), newRollback(s), newAdopt(s), newQuarantine(s),
 		newAttest(s), newKey(s), newVerify(s), newPolicy(s), newAudit(s),
-		newDemo(s), newInit(s), newTrust(s),
+		newDemo(s), newInit(s), newTrust(s), newDoctor(s),
 	)
 	for _, cmd := range root.Commands() {
 		argumentErrors(cmd)

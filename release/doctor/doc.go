@@ -13,7 +13,7 @@
 // reason, and counts as a warning. No question fails another.
 //
 //	report.go     Status, Fact, Service, Report, Request
-//	fact.go       how facts are worded
+//	fact.go       how facts are worded; area.go: how they are grouped
 //	doctor.go     Patient, Examine: what is asked, how much at a time
 //	grant.go      may an identity write? the proof and what it means
 //	everyday.go   the identities of every day, and nobody's; azure.go: import without push
