@@ -122,6 +122,8 @@ func (m *model) onSubject(a action) tea.Cmd {
 		return m.act(copyText{text: string(sub.digest)})
 	case actExplain:
 		return m.act(explained(d, sub))
+	case actDoctor:
+		return m.act(openScreen{doctorScreen{of: sub.service}})
 	case actReference:
 		return m.act(copyText{text: reference(d, s, sub)})
 	case actDiff:
@@ -144,7 +146,7 @@ func (m *model) onSubject(a action) tea.Cmd {
 		m.dialog = newCancel(d)
 	case actRollback:
 		if sub.target == nil {
-			return m.act(openScreen{rollback{of: s.service()}})
+			return m.act(openScreen{rollback{of: sub.service}})
 		}
 		m.dialog = newRollback(d, sub)
 	default:

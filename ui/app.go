@@ -9,6 +9,7 @@ import (
 
 	"plimsoll/release"
 	"plimsoll/release/diff"
+	"plimsoll/release/doctor"
 )
 
 // model is the root: it routes messages, owns data, and does what screens ask for.
@@ -48,7 +49,7 @@ func newModel(ctx context.Context, o Options, keys keymap, t theme) *model {
 			services: servicesOf(o.Desk.Services()), readOnly: o.ReadOnly,
 			lists: map[query]*slot[release.ServiceView]{}, gates: map[query]*slot[release.Verdict]{}, diffs: map[query]*slot[diff.Diff]{},
 			targets: map[query]*slot[[]release.Target]{}, history: map[query]*slot[[]release.Entry]{},
-			verified: map[query]*slot[release.Verification]{}, allowed: map[string]release.Allowance{},
+			doctors: map[query]*slot[doctor.Report]{}, verified: map[query]*slot[release.Verification]{}, allowed: map[string]release.Allowance{},
 		},
 		keys: keys, theme: t, styles: stylesOf(t, true), cursors: map[string]screen{},
 		reader: newReader(ctx, o.Desk), workers: newWorkers(), life: ctx,

@@ -8,6 +8,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/release"
 	"plimsoll/release/diff"
+	"plimsoll/release/doctor"
 	"plimsoll/release/operation"
 )
 
@@ -29,6 +30,8 @@ type Backend interface {
 	Diff(ctx context.Context, service string, from *digest.Digest, to digest.Digest) (diff.Diff, error)
 	Targets(ctx context.Context, service string) ([]release.Target, error)
 	History(ctx context.Context, service string) ([]release.Entry, error)
+	// Doctor finds out whether the isolation of a service is real.
+	Doctor(ctx context.Context, service string, r release.DoctorRequest) (doctor.Report, error)
 	Verify(ctx context.Context, reference string) (release.Verification, error)
 
 	Approve(ctx context.Context, r release.ApproveRequest) (release.SignOff, error)

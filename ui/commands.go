@@ -9,6 +9,7 @@ import (
 	"plimsoll/config/fault"
 	"plimsoll/release"
 	"plimsoll/release/diff"
+	"plimsoll/release/doctor"
 	"plimsoll/release/operation"
 )
 
@@ -220,6 +221,13 @@ func (r reader) history(s *slot[[]release.Entry], now time.Time, q query) tea.Cm
 		return v, usable(v, err), time.Time{}, err
 	})
 	return tea.Batch(cached(s, func() ([]release.Entry, bool) { return r.backend.SnapshotHistory(q.service) }), cmd)
+}
+
+func (r reader) doctor(s *slot[doctor.Report], now time.Time, service string) tea.Cmd {
+	return ask(r, s, now, "looking into "+service, nil, func(ctx context.Context) (doctor.Report, use, time.Time, error) {
+		v, err := r.backend.Doctor(ctx, service, release.DoctorRequest{})
+		return v, usable(v.Services, err), time.Time{}, err
+	})
 }
 
 func (r reader) verify(s *slot[release.Verification], now time.Time, q query, reference string) tea.Cmd {

@@ -10,6 +10,7 @@ import (
 	"plimsoll/gates"
 	"plimsoll/release"
 	"plimsoll/release/diff"
+	"plimsoll/release/doctor"
 	"plimsoll/release/operation"
 )
 
@@ -27,6 +28,7 @@ type data struct {
 	targets map[query]*slot[[]release.Target]
 	history map[query]*slot[[]release.Entry]
 
+	doctors  map[query]*slot[doctor.Report]
 	verified map[query]*slot[release.Verification]
 	allowed  map[string]release.Allowance // by service: who may go past which gate
 	pending  []operation.Pending          // operations that an earlier start left open
@@ -81,6 +83,7 @@ const (
 	askDiff
 	askTargets
 	askHistory
+	askDoctor
 	askVerify // whether a digest was promoted, read and verified again
 )
 
@@ -144,6 +147,8 @@ func (d *data) state(q query) status {
 		return peek(d.targets, q).status
 	case askHistory:
 		return peek(d.history, q).status
+	case askDoctor:
+		return peek(d.doctors, q).status
 	case askVerify:
 		return peek(d.verified, q).status
 	}
@@ -205,6 +210,7 @@ type subject struct {
 	service string
 	digest  digest.Digest // "" for none
 	target  *release.Target
+	report  bool // the whole screen is a report that can be copied
 }
 
 // blocking is the checks that do not pass.

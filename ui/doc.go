@@ -26,7 +26,8 @@
 //	text.go      text from outside made harmless; styles.go: themes
 //	list.go pager.go input.go                     table, text, typing
 //	header.go statusbar.go pending.go help.go     around the screens
-//	screen_*.go  services, candidates, detail, diff, operation, rollback, history, record
+//	screen_*.go  services, candidates, detail, diff, operation, rollback, history,
+//	             record, doctor
 //	dialog*.go   boxes over them; dialog_confirm.go guards prod
 //
 // Bubble Tea runs it, Lip Gloss paints (styles.go) and lays dialogs over a

@@ -36,6 +36,8 @@ func (m *model) question(q query) tea.Cmd {
 		return r.targets(slotOf(d.targets, q), d.now, q)
 	case askHistory:
 		return r.history(slotOf(d.history, q), d.now, q)
+	case askDoctor:
+		return r.doctor(slotOf(d.doctors, q), d.now, q.service)
 	case askVerify:
 		return r.verify(slotOf(d.verified, q), d.now, q, d.service(q.service).prod+"@"+string(q.digest))
 	}

@@ -15,6 +15,7 @@ import (
 	"plimsoll/registry"
 	"plimsoll/release"
 	"plimsoll/release/diff"
+	"plimsoll/release/doctor"
 	"plimsoll/release/operation"
 )
 
@@ -42,6 +43,9 @@ type fake struct {
 	pending  []operation.Pending
 	allowed  release.Allowance
 	verified release.Verification
+
+	doctor    doctor.Report
+	doctorErr error
 
 	approved    []release.ApproveRequest
 	approveErr  error
@@ -132,6 +136,14 @@ func (f *fake) History(_ context.Context, service string) ([]release.Entry, erro
 func (f *fake) MayOverride(service string) (release.Allowance, error) {
 	f.call("may override " + service)
 	return f.allowed, nil
+}
+
+func (f *fake) Doctor(_ context.Context, service string, r release.DoctorRequest) (doctor.Report, error) {
+	f.call("doctor " + service)
+	if r != (release.DoctorRequest{}) {
+		f.t.Errorf("the console asks for more than the everyday identity: %+v", r)
+	}
+	return f.doctor, f.doctorErr
 }
 
 func (f *fake) Verify(_ context.Context, reference string) (release.Verification, error) {

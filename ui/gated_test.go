@@ -193,15 +193,17 @@ func TestTheDetailIsReadAgainByItselfAndStaysWhereItWas(t *testing.T) {
 	d := start(t, desk).press("enter", "pgdown").sees("freeze     waiting: until 2027-01-02")
 	first := strings.Split(d.screen(), "\n")[3]
 	frozen = "until 2027-01-09"
-	d.wait(29 * time.Second).sees("20 s ago", "until 2027-01-02")
-	d.wait(2 * time.Second).sees("just now", "until 2027-01-09").seesNot("until 2027-01-02")
+	d.wait(29*time.Second).sees("20 s ago", "until 2027-01-02")
+	d.wait(2*time.Second).sees("just now", "until 2027-01-09").seesNot("until 2027-01-02")
 	if now := strings.Split(d.screen(), "\n")[3]; now != first {
 		t.Errorf("it scrolled from %q to %q", first, now)
 	}
 	if n := desk.count("gates"); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
-	desk.verdict = func(digest.Digest) (release.Verdict, error) { return release.Verdict{}, errors.New("connection refused") }
+	desk.verdict = func(digest.Digest) (release.Verdict, error) {
+		return release.Verdict{}, errors.New("connection refused")
+	}
 	d.wait(31*time.Second).wait(time.Second).sees("may be old", "until 2027-01-09")
 }
 

@@ -125,6 +125,11 @@ var goldenScreens = map[string]func(t *testing.T, w, h int) *driver{
 		return startAt(t, gatedDesk(t), w, h).press("p", "tab", "stops the data loss", "enter", "chat-api", "enter")
 	},
 	"gated-detail": func(t *testing.T, w, h int) *driver { return startAt(t, gatedDesk(t), w, h).press("j", "enter") },
+	"doctor": func(t *testing.T, w, h int) *driver {
+		desk := newFake(t)
+		desk.doctor = sampleReport()
+		return startAt(t, desk, w, h).press("D")
+	},
 	"override-history": func(t *testing.T, w, h int) *driver {
 		desk := gatedDesk(t)
 		desk.entries = overriddenEntries()

@@ -35,6 +35,7 @@ const (
 	actRollback  action = "rollback"
 	actQuarant   action = "quarantine"
 	actHistory   action = "history"
+	actDoctor    action = "doctor"
 	actOperation action = "operation"
 	actCancel    action = "cancel"
 	actFinish    action = "finish"
@@ -59,10 +60,11 @@ const (
 	onRollback
 	onHistory
 	onRecord
+	onDoctor
 )
 
 const (
-	everywhere = onServices | onCandidates | onDetail | onDiff | onOperation | onRollback | onHistory | onRecord
+	everywhere = onServices | onCandidates | onDetail | onDiff | onOperation | onRollback | onHistory | onRecord | onDoctor
 	lists      = onServices | onCandidates | onRollback | onHistory
 	ofService  = everywhere &^ onServices
 	ofDigest   = onCandidates | onDetail | onDiff | onRollback | onHistory | onRecord
@@ -97,10 +99,11 @@ func table() []binding {
 		{action: actOpen, keys: on("enter"), places: lists, short: "open", help: "open what is selected"},
 		{action: actRefresh, keys: on("r"), places: everywhere, short: "refresh", help: "read again from the registries"},
 		{action: actDigest, keys: on("y"), places: ofDigest | onOperation, short: "copy digest", help: "copy the digest", why: whyNoDigest},
-		{action: actExplain, keys: on("c"), places: onCandidates | onDetail, short: "copy checks", help: "copy every check with its reasons, as plain text", why: whyNoDigest},
+		{action: actExplain, keys: on("c"), places: onCandidates | onDetail | onDoctor, short: "copy text", help: "copy every check with its reasons, or the doctor's report, as plain text", why: whyNothingToCopy},
 		{action: actReference, keys: on("Y"), places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
 		{action: actQuarant, keys: on("x"), places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
 		{action: actFinish, keys: on("f"), places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
+		{action: actDoctor, keys: on("D"), places: everywhere &^ onDoctor, help: "is the isolation real? who may write prod, what is kept, what can be believed", why: whyNoService},
 		{action: actOperation, keys: on("o"), places: everywhere &^ onOperation, help: "the running or latest promotion or rollback", why: whyNoOperation},
 		{action: actError, keys: on("e"), places: everywhere, help: "the latest error in full, or what an earlier start left unfinished", why: whyNoError},
 		{action: actServices, keys: on("s"), places: ofService, short: "services", help: "all services"},

@@ -20,6 +20,7 @@ var placeNames = []struct {
 	{onRollback, "rollback"},
 	{onHistory, "history"},
 	{onRecord, "record"},
+	{onDoctor, "doctor"},
 }
 
 // KeysDoc is docs/keys.md, made from the table that the console itself uses.

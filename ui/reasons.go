@@ -20,6 +20,20 @@ func whyNoDigest(_ *data, s subject) string {
 	return ""
 }
 
+func whyNothingToCopy(d *data, s subject) string {
+	if s.report {
+		return ""
+	}
+	return whyNoDigest(d, s)
+}
+
+func whyNoService(_ *data, s subject) string {
+	if s.service == "" {
+		return "no service is selected"
+	}
+	return ""
+}
+
 func whyNotDiff(d *data, s subject) string {
 	if why := whyNoDigest(d, s); why != "" {
 		return why

@@ -109,8 +109,7 @@ func (s candidates) columns(d *data) []column {
 	for _, c := range d.list(s.of).value.Candidates {
 		for _, check := range otherChecks(c) {
 			any = true
-			quarantined := check.Gate == gates.QuarantineOut && check.Status == gates.Fail // its row has a mark of its own
-			if !quarantined && (!check.Status.Passes() || check.Status == gates.Waived) {
+			if !check.Status.Passes() || check.Status == gates.Waived {
 				columns[columnOther].weight = heavy
 				return columns
 			}
@@ -237,7 +236,7 @@ func checkCell(check gates.Check) span {
 }
 
 // otherChecks are the checks of the gates that have no column, without those
-// that ask for nothing.
+// that ask for nothing and without a quarantine, which marks the whole row.
 func otherChecks(c release.Candidate) []gates.Check {
 	var out []gates.Check
 	for _, check := range c.Checks {
@@ -245,7 +244,8 @@ func otherChecks(c release.Candidate) []gates.Check {
 		case gates.E2E, gates.Scan, gates.BaseImage, gates.SignOff:
 			continue
 		}
-		if check.Status != gates.NotRequired {
+		quarantined := check.Gate == gates.QuarantineOut && check.Status == gates.Fail
+		if check.Status != gates.NotRequired && !quarantined {
 			out = append(out, check)
 		}
 	}

@@ -47,6 +47,8 @@ func staleWords(q query) string {
 		return "the list"
 	case askHistory:
 		return "the history"
+	case askDoctor:
+		return "what the doctor found"
 	case askVerify:
 		return "what was verified"
 	}
