@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -30,7 +33,7 @@ func (c *Client) authorized(ctx context.Context, h *host, in access, req *http.R
 	if err != nil {
 		return nil, err
 	}
-	if !unauthorized(resp) || !h.owns(resp.Request.URL) {
+	if !h.owns(resp.Request.URL) || !unauthorized(resp) && !c.tokenEnded(ctx, h, resp, sent) {
 		h.login.answered()
 		return resp, nil
 	}
@@ -41,6 +44,9 @@ func (c *Client) authorized(ctx context.Context, h *host, in access, req *http.R
 // unless nothing new could be said. Then the 401 is the answer.
 func (c *Client) again(ctx context.Context, h *host, in access, req *http.Request, resp *http.Response, sent string, limit time.Duration) (*http.Response, error) {
 	asked := challenged(resp)
+	if asked == nil && !unauthorized(resp) {
+		asked = h.login.current()
+	}
 	if asked == nil {
 		return resp, nil
 	}
@@ -131,4 +137,31 @@ func (c *Client) prove(ctx context.Context, h *host, scopes []string, req *http.
 		req.SetBasicAuth(cred.username, cred.password)
 	}
 	return nil
+}
+
+// tokenEnded tells whether a refusal is about a token that has ended: ECR says
+// 403 where the specification wants 401. The answer can still be read. That to a
+// HEAD has no words: then the registry is asked for them.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html
+func (c *Client) tokenEnded(ctx context.Context, h *host, resp *http.Response, sent string) bool {
+	if resp.StatusCode != http.StatusForbidden || !strings.HasPrefix(sent, "Basic ") {
+		return false
+	}
+	if resp.Request.Method == http.MethodHead {
+		ping, err := request(ctx, http.MethodGet, h.base+"/v2/", nil)
+		if err != nil {
+			return false
+		}
+		ping.Header.Set("Authorization", sent)
+		if resp, err = c.send(ctx, h, http.MethodGet, ping, AnswerTimeout); err != nil {
+			return false
+		}
+		defer discard(resp)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(raw), resp.Body}
+	return err == nil && resp.StatusCode == http.StatusForbidden && bytes.Contains(raw, []byte("authorization token has expired"))
 }

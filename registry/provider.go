@@ -26,6 +26,7 @@ import (
 //	+ Locker     Client.Lock          what was promoted cannot be deleted
 //	+ Keeper     Client.Retention     how long the registry keeps what no tag names
 //	+ Restorer   Client.Restore       what was deleted softly comes back
+//	+ Readier    Client.Ready         rules that would refuse a promotion half-way
 //
 // A provider belongs to one host of one Client, so to one purpose and one
 // identity: what it keeps (tokens, sessions) is nobody else's, and is dropped by
@@ -74,6 +75,7 @@ type Item struct {
 	Size         int64     // of the whole image in bytes as the registry counts, 0 if unknown
 	Created      time.Time // when it was pushed first
 	Updated      time.Time // when its tags or attributes changed last; zero if unknown
+	Scan         string    // state of the registry's own scan, in its words; "" if unknown
 	Lock         Lock
 }
 
@@ -131,8 +133,14 @@ type Retention struct {
 	Known      bool          // false: Untagged says nothing
 	Untagged   time.Duration // what no tag names is deleted after so long; 0: never
 	SoftDelete time.Duration // what was deleted can be restored for so long; 0: not, or unknown
-	Locks      bool          // a locked manifest is exempt
-	Detail     string        // one line: where it is set, or why it is not known
+	// UntaggedKept is how many of what no tag names are kept, the newest; 0: no such limit.
+	UntaggedKept int
+	// Released and ReleasedKept are the same for what a release tag names, counted
+	// from the push: time and number after which it is deleted all the same. 0: never.
+	Released     time.Duration
+	ReleasedKept int
+	Locks        bool   // a locked manifest is exempt
+	Detail       string // one line: where it is set, or why it is not known
 }
 
 // Restorer brings back what was deleted softly.

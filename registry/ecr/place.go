@@ -17,7 +17,7 @@ type place struct {
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
 var hostName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.[a-z.]+|on\.aws|on\.amazonwebservices\.[a-z.]+|sc2s\.sgov\.gov|c2s\.ic\.gov)$`)
+	return regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.(?:com|com\.cn|eu)|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)|sc2s\.sgov\.gov|c2s\.ic\.gov)$`)
 })
 
 // placeOf reads a host name; false if it is no private registry of ECR.

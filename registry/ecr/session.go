@@ -38,7 +38,7 @@ func (s *sessions) of(id config.AWSIdentity, region string) *session {
 		}
 		s.kept[key] = &session{
 			options: s.options, id: id, region: region, promotes: s.promotes,
-			turn: make(chan struct{}, 1), tokens: map[string]registry.Credential{},
+			turn: make(chan struct{}, 1),
 		}
 	}
 	return s.kept[key]
@@ -53,7 +53,7 @@ type session struct {
 	turn     chan struct{} // has room for the one who signs in or asks for a token
 
 	config *aws.Config
-	tokens map[string]registry.Credential // by account
+	token  registry.Credential // for all registries of the region
 }
 
 // wait takes the turn, or returns why ctx ended; the caller gives it back with done.

@@ -3,6 +3,7 @@ package ecr
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -44,23 +45,21 @@ func (p *provider) Credential(ctx context.Context, id config.Identity) (registry
 	p.mu.Lock()
 	refused := p.given
 	p.mu.Unlock()
-	kept, ok := s.tokens[p.at.account]
-	if !ok || kept.Password == refused || s.options.Now().After(kept.Expires.Add(-tokenReserve)) {
-		if kept, err = s.token(ctx, p.at.account); err != nil {
+	if s.token.Password == refused || s.options.Now().After(s.token.Expires.Add(-tokenReserve)) {
+		if s.token, err = s.newToken(ctx); err != nil {
 			return registry.Credential{}, fmt.Errorf("sign in to %s (%s): %w", p.host, p.purpose, err)
 		}
-		s.tokens[p.at.account] = kept
 	}
 	p.mu.Lock()
-	p.given = kept.Password
-	p.mu.Unlock()
-	return kept, nil
+	defer p.mu.Unlock()
+	p.given = s.token.Password
+	return s.token, nil
 }
 
-// token asks for a token, and side by side for the name of the identity. An
-// account's registry is not named in the request: a token serves for all
-// registries that the identity may use.
-func (s *session) token(ctx context.Context, account string) (registry.Credential, error) {
+// newToken asks for a token, and side by side for the name of the identity. No
+// account is named in the request: a token serves for all registries of the
+// region that the identity may use.
+func (s *session) newToken(ctx context.Context) (registry.Credential, error) {
 	cfg, err := s.open(ctx)
 	if err != nil {
 		return registry.Credential{}, err
@@ -74,13 +73,13 @@ func (s *session) token(ctx context.Context, account string) (registry.Credentia
 		return registry.Credential{}, s.trouble(ctx, err, "ask ECR for a token")
 	}
 	if len(out.AuthorizationData) == 0 {
-		return registry.Credential{}, fmt.Errorf("ECR gave no token for account %s", account)
+		return registry.Credential{}, errors.New("ECR gave no token")
 	}
 	data := out.AuthorizationData[0]
 	raw, err := base64.StdEncoding.DecodeString(aws.ToString(data.AuthorizationToken))
 	user, password, ok := strings.Cut(string(raw), ":")
 	if err != nil || !ok || password == "" { // the cause is left out: it could quote the token
-		return registry.Credential{}, fmt.Errorf("ECR gave a token that is not of the documented form")
+		return registry.Credential{}, errors.New("ECR gave a token that is not of the documented form")
 	}
 	clean.Secret(password)
 	clean.Secret(aws.ToString(data.AuthorizationToken))

@@ -9,7 +9,6 @@ import (
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/smithy-go"
 
 	"plimsoll/config/clean"
@@ -43,7 +42,7 @@ func (s *session) trouble(ctx context.Context, err error, what string) error {
 	}
 	var profile awsconfig.SharedConfigProfileNotExistError
 	var sso *ssocreds.InvalidTokenError
-	var code stscreds.AssumeRoleTokenProviderNotSetError
+	var code awsconfig.AssumeRoleTokenProviderNotSetError
 	var api smithy.APIError
 	login := "sign in with: aws sso login"
 	if s.id.Profile != "" {
@@ -102,6 +101,8 @@ func unsupported(err error, what string) error {
 	}
 	return err
 }
+
+func isUnsupported(err error) bool { return errors.Is(err, registry.ErrUnsupported) }
 
 // codeOf is the code of an answer of AWS, "" if err is none.
 func codeOf(err error) string {
