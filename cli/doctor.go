@@ -144,7 +144,11 @@ func areaText(w io.Writer, area string, facts []doctor.Fact) {
 		if f.Status == doctor.OK {
 			continue
 		}
-		wrapped(w, "      "+f.ID+": ", f.Subject)
+		subject := f.Subject
+		if strings.Contains(f.Summary, subject) {
+			subject = ""
+		}
+		wrapped(w, "      ", strings.TrimSpace(f.ID+" "+subject))
 		wrapped(w, "      ", f.Detail)
 		wrapped(w, "      → ", f.Hint)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -64,13 +65,14 @@ type round struct {
 	ci        *registry.Client
 	token     bool
 	mayAsk    bool
+	limit     time.Duration // of a fact
 	mu        sync.Mutex
 	promotion *registry.Client
 }
 
 // admit takes over what may be used.
 func (r *round) admit(req DoctorRequest) error {
-	r.mayAsk = req.Promotion
+	r.mayAsk, r.limit = req.Promotion, req.Limit
 	if req.CI == "" {
 		return nil
 	}
@@ -124,7 +126,7 @@ func (r *round) examine(ctx context.Context, name string) doctor.Service {
 	}
 	patient := doctor.Patient{
 		Config: d.Config, Service: p.Service, Staging: p.staging, Prod: p.prod, Ledger: p.ledger, Policy: p.policy, Now: d.Now(),
-		Reader: d.read(), Evidence: func() *registry.Client { return d.Client(registry.Evidence) }, CI: r.ci, Token: r.token,
+		Reader: d.read(), Evidence: func() *registry.Client { return d.Client(registry.Evidence) }, CI: r.ci, Token: r.token, Limit: r.limit,
 		Chain:    func(ctx context.Context) (ledger.Chain, error) { return d.chain(ctx, p) },
 		Standing: func(c ledger.Chain, unread error) gates.Standing { return d.standing(p, c, unread) },
 		Pending:  d.Pending, Deliver: func() error { return d.deliverable(p) }, Key: func() (bool, bool) { return d.ownKey(p) },

@@ -37,13 +37,13 @@ func (e *examination) referrers(ctx context.Context) []Fact {
 		api, err := e.Reader.HasReferrersAPI(ctx, repo)
 		switch {
 		case err != nil:
-			return q.untold(err, "it could not be told how evidence is kept")
+			return q.untold(err, "it could not be told how %s keeps evidence", repo)
 		case api:
-			return q.ok("evidence is kept by the referrers API")
+			return q.ok("%s keeps evidence by the referrers API", repo)
 		case e.absent(repo):
-			return q.unknown("the repository is not there, so it could not be told how evidence is kept").todo("push something, then run it again")
+			return q.unknown("%s is not there, so it could not be told how it keeps evidence", repo).todo("push something, then run it again")
 		}
-		return q.ok("evidence is kept under fallback tags, because there is no referrers API").
+		return q.ok("%s keeps evidence under fallback tags, having no referrers API", repo).
 			because("whether those tags may be overwritten cannot be told from here").
 			todo("if tags are immutable in %s, exempt sha256-*", repo)
 	})
@@ -82,9 +82,9 @@ func (e *examination) wires(context.Context) []Fact {
 		q := question{"tls", host}
 		if e.Config.Registry(host).PlainHTTP {
 			if loopback(host) {
-				return q.ok("plain HTTP, which does not leave this machine")
+				return q.ok("%s: plain HTTP, which does not leave this machine", host)
 			}
-			return q.warning("plain HTTP: whoever listens on the way reads the credentials").todo("serve %s over https, and take plain-http out", host)
+			return q.warning("%s: plain HTTP, so whoever listens on the way reads the credentials", host).todo("serve %s over https, and take plain-http out", host)
 		}
 		ends, known := e.Reader.Certificate(host)
 		left := ends.Sub(e.Now)
@@ -94,7 +94,7 @@ func (e *examination) wires(context.Context) []Fact {
 		case left < certSoon:
 			return q.warning("the certificate of %s ends in %s", host, span(left)).because("at %s", ends.UTC().Format(time.RFC3339)).todo("renew it")
 		}
-		return q.ok("TLS, the certificate ends in %s", span(left)).because("at %s", ends.UTC().Format(time.RFC3339))
+		return q.ok("%s: TLS, the certificate ends in %s", host, span(left)).because("at %s", ends.UTC().Format(time.RFC3339))
 	})
 }
 

@@ -137,19 +137,22 @@ func (e *examination) separate(entry config.Registry, everyday, promoting string
 		}
 		return q.ok("the everyday identity is %s, the promotion identity %s", everyday, promoting)
 	}
-	all := []Fact{}
+	if nobody(entry.Promote) {
+		return q.broken("the promotion identity is nobody: anonymous").todo("%s", remedy)
+	}
+	var alike []Fact
 	for _, id := range []*config.Identity{entry.Read, entry.Evidence} {
 		switch {
 		case nobody(id):
 		case reflect.DeepEqual(id, entry.Promote), id.Username != "" && id.Username == entry.Promote.Username:
 			return q.broken("the everyday and the promotion identity are the same: %s", describe(id)).todo("%s", remedy)
 		case id.Username == "" || entry.Promote.Username == "":
-			all = append(all, q.unknown("%s and %s may be the same; their names were not said", describe(id), describe(entry.Promote)).
+			alike = append(alike, q.unknown("%s and %s may be the same; their names were not said", describe(id), describe(entry.Promote)).
 				todo("run with --with-promote, or compare the two accounts"))
 		}
 	}
-	if len(all) > 0 {
-		return all[0]
+	if len(alike) > 0 {
+		return alike[0]
 	}
 	return q.ok("the everyday identity (%s) is another than the promotion identity (%s)", describe(entry.Read), describe(entry.Promote))
 }

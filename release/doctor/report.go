@@ -1,5 +1,7 @@
 package doctor
 
+import "time"
+
 // Status is what became of a fact.
 type Status string
 
@@ -42,6 +44,8 @@ type Request struct {
 	Promotion bool
 	// CI is CI's credential: user:password, or a bearer token of the registry. "": not given.
 	CI string
+	// Limit is how long one fact may take, 0: 20 s.
+	Limit time.Duration
 }
 
 // Of collects services into a report.

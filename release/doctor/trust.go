@@ -82,7 +82,7 @@ func (e *examination) group(g config.Group) Fact {
 		name := cmp.Or(m.ID, m.Key.Path)
 		switch {
 		case m.Key.Problem != "" || m.Key.Public == nil:
-			return severe("the key of %s cannot be read", name).because("%s", cmp.Or(m.Key.Problem, "it was not read")).
+			return severe("%s: the key of %s cannot be read", g.Name, name).because("%s", cmp.Or(m.Key.Problem, "it was not read")).
 				todo("correct trust → %s, or see that its key service can be reached", g.Name)
 		case !m.Key.Counts(e.Now):
 			ended = append(ended, name)
@@ -95,14 +95,14 @@ func (e *examination) group(g config.Group) Fact {
 	}
 	switch {
 	case usable == 0:
-		return severe("no key of the group counts today: %s", strings.Join(ended, ", ")).
+		return severe("%s: no key counts today: %s", g.Name, strings.Join(ended, ", ")).
 			todo("look at not-before and not-after, and name keys that count")
 	case len(ended) > 0:
-		return q.warning("a key does not count today: %s", strings.Join(ended, ", ")).todo("look at not-before and not-after, and replace the key")
+		return q.warning("%s: a key does not count today: %s", g.Name, strings.Join(ended, ", ")).todo("look at not-before and not-after, and replace the key")
 	case len(soon) > 0:
-		return q.warning("a key ends soon: %s", strings.Join(soon, ", ")).todo("name its successor beside it, with not-before")
+		return q.warning("%s: a key ends soon: %s", g.Name, strings.Join(soon, ", ")).todo("name its successor beside it, with not-before")
 	}
-	return q.ok("%s, readable and valid", plural(usable, "signer"))
+	return q.ok("%s: %s, readable and valid", g.Name, plural(usable, "signer"))
 }
 
 // roots tells of each group with workflows whether their signatures can be checked.
@@ -118,11 +118,11 @@ func (e *examination) roots(context.Context) []Fact {
 			severe = q.broken
 		}
 		if g.RootProblem != "" || len(g.Root) == 0 {
-			facts = append(facts, severe("keyless signatures cannot be checked").because("%s", cmp.Or(g.RootProblem, "there is no trusted root")).
+			facts = append(facts, severe("%s: keyless signatures cannot be checked", g.Name).because("%s", cmp.Or(g.RootProblem, "there is no trusted root")).
 				todo("see that the TUF repository can be reached, or name a file under trust-root"))
 			continue
 		}
-		facts = append(facts, q.ok("there is a trusted root for keyless signatures"))
+		facts = append(facts, q.ok("%s: there is a trusted root for keyless signatures", g.Name))
 	}
 	return facts
 }
