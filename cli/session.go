@@ -19,6 +19,7 @@ import (
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
 	"plimsoll/registry/acr"
+	"plimsoll/registry/ecr"
 	"plimsoll/release"
 	"plimsoll/store"
 )
@@ -176,7 +177,7 @@ func (s *session) writing() (*release.Desk, error) {
 func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Purpose) *registry.Client {
 	var mu sync.Mutex
 	kept := map[registry.Purpose]*registry.Client{}
-	providers := acr.Providers(acr.Options{Tell: s.tell})
+	providers := s.providers()
 	return func(purpose registry.Purpose) *registry.Client {
 		mu.Lock()
 		defer mu.Unlock()
@@ -195,6 +196,17 @@ func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Pur
 			s.clients = append(s.clients, c)
 		}
 		return c
+	}
+}
+
+// providers are what the clouds add, for the hosts that are theirs.
+func (s *session) providers() func(string, config.Registry, *registry.Wire) registry.Provider {
+	azure, amazon := acr.Providers(acr.Options{Tell: s.tell}), ecr.Providers(ecr.Options{})
+	return func(host string, entry config.Registry, wire *registry.Wire) registry.Provider {
+		if p := azure(host, entry, wire); p != nil {
+			return p
+		}
+		return amazon(host, entry, wire)
 	}
 }
 

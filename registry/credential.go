@@ -164,6 +164,10 @@ func describe(id *config.Identity) string {
 		return fmt.Sprintf("user %s with the password in %s", id.Username, id.PasswordEnv)
 	case id.Azure != nil:
 		return "azure: " + strings.Join(id.Azure.Methods(), ", ")
+	case id.AWS != nil && id.AWS.Role != "":
+		return "aws: role " + id.AWS.Role
+	case id.AWS != nil && id.AWS.Profile != "":
+		return "aws: profile " + id.AWS.Profile
 	case id.AWS != nil:
 		return "aws"
 	}

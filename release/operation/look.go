@@ -49,6 +49,9 @@ func look(ctx context.Context, s *state) error {
 	if channel != "" && s.chain.Current(channel) == nil {
 		s.warn("the channel points at %s, which has no record: it was pushed past the gate; the record of this promotion names it", channel)
 	}
+	if err := s.ready(ctx, s.reader); err != nil {
+		return err
+	}
 	if _, err := s.reader.HasReferrersAPI(ctx, s.prod); err != nil {
 		return fmt.Errorf("ask how %s keeps referrers: %w", s.prod, err)
 	}
@@ -157,10 +160,28 @@ func mayPush(ctx context.Context, s *state) error {
 	if err := s.signing(ctx); err != nil { // of a resumed promotion
 		return err
 	}
+	if err := s.ready(ctx, s.identity()); err != nil { // it may know what the everyday identity may not
+		return err
+	}
 	for _, repo := range []registry.Repository{s.prod, s.books} {
 		if err := s.identity().CanPush(ctx, repo); err != nil {
 			return fmt.Errorf("the promote identity may not write %s: %w", repo, err)
 		}
+	}
+	return nil
+}
+
+// ready finds rules of prod's repositories that would refuse a promotion
+// half-way: tags that cannot move, a repository that is not there.
+func (s *state) ready(ctx context.Context, c *registry.Client) error {
+	needs := registry.Needs{
+		Moves: []string{s.service.Channel}, Adds: []string{ReleaseTag(s.Target)}, Lists: []string{registry.Fallback(s.Target)},
+	}
+	if err := c.Ready(ctx, s.prod, needs); err != nil {
+		return fmt.Errorf("%s: nothing was changed: %w", s.what(), err)
+	}
+	if err := c.Ready(ctx, s.books, registry.Needs{}); err != nil {
+		return fmt.Errorf("%s: nothing was changed: the ledger: %w", s.what(), err)
 	}
 	return nil
 }

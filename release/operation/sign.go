@@ -51,6 +51,9 @@ func putTag(ctx context.Context, s *state) error {
 		return err
 	}
 	if err := s.identity().PutManifest(ctx, s.prod, ReleaseTag(s.Target), s.manifest); err != nil {
+		if done, looked := tagged(ctx, s); done || looked != nil { // somebody was faster, and an immutable tag is not written twice
+			return looked
+		}
 		return fmt.Errorf("%s: put the release tag: %w", s.what(), err)
 	}
 	return nil

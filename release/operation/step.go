@@ -62,6 +62,7 @@ func stepsOf(action string) []step {
 // the later ones from being taken, except that what completes a record waits
 // for all before it.
 func (s *state) walk(ctx context.Context) error {
+	ctx = registry.WithErrand(ctx, registry.Errand{Person: s.actor(), Operation: s.op.ID})
 	var failed error
 	for i, st := range s.steps {
 		s.index = i
