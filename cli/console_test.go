@@ -130,9 +130,31 @@ func TestConsoleOfTheDemo(t *testing.T) {
 	tm.Sees(t, "rolled back ai-gateway to")
 	tm.Types("h")
 	tm.Sees(t, "release v1.41.0")
+	tm.Types("3")
+	tm.Sees(t, "plimsoll  web", "… freeze", "p override")
+	goesPast(t, tm)
 	tm.Types("q")
 	ends(t, tm, code)
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("the demo left %v (%v)", left, err)
 	}
+}
+
+// goesPast goes past the freeze of the demo's web, and sees it everywhere after.
+func goesPast(t *testing.T, tm *terminaltest.Terminal) {
+	t.Helper()
+	tm.Types("p")
+	tm.Sees(t, "OVERRIDE freeze: promote to PROD past the gate", "the sale of the season", "you@example.com")
+	tm.Types("\tcannot wait\r")
+	tm.Sees(t, "reason, signed and kept: cannot wait", "enter OVERRIDE")
+	tm.Types("web\r")
+	tm.Sees(t, "promoted web to", "» OVERRIDE freeze")
+	tm.Types("h")
+	tm.Sees(t, "OVERRIDE freeze by you@example.com: cannot wait")
+	tm.Types("\r")
+	tm.Sees(t, "verified again", "» OVERRIDE freeze  by you@example.com: cannot wait")
+	tm.Types("2")
+	tm.Sees(t, "plimsoll  model-server", "✗ no-root")
+	tm.Types("jD") // v2.4.0 is not promoted; the doctor knows nothing of that
+	tm.Sees(t, "doctor: ")
 }

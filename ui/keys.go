@@ -103,7 +103,7 @@ func table() []binding {
 		{action: actReference, keys: on("Y"), places: ofDigest | onOperation, help: "copy the full reference", why: whyNoDigest},
 		{action: actQuarant, keys: on("x"), places: onCandidates | onDetail | onDiff | onRollback, short: "quarantine", help: "quarantine the digest, or lift its quarantine", danger: true, why: whyNotQuarantine},
 		{action: actFinish, keys: on("f"), places: ofService, help: "finish what an earlier start left open", danger: true, why: whyNotFinish},
-		{action: actDoctor, keys: on("D"), places: everywhere &^ onDoctor, help: "is the isolation real? who may write prod, what is kept, what can be believed", why: whyNoService},
+		{action: actDoctor, keys: on("D"), places: everywhere &^ onDoctor, short: "doctor", help: "is the isolation real? who may write prod, what is kept, what can be believed", why: whyNoService},
 		{action: actOperation, keys: on("o"), places: everywhere &^ onOperation, help: "the running or latest promotion or rollback", why: whyNoOperation},
 		{action: actError, keys: on("e"), places: everywhere, help: "the latest error in full, or what an earlier start left unfinished", why: whyNoError},
 		{action: actServices, keys: on("s"), places: ofService, short: "services", help: "all services"},

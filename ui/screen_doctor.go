@@ -38,7 +38,7 @@ func (s doctorScreen) do(a action, d *data, at extent) (screen, intent) {
 }
 
 func (s doctorScreen) status(*data) line {
-	return say(plain, "seen with the everyday identity; plimsoll doctor %s --help tells how to look further", s.of)
+	return say(plain, "by the everyday identity; plimsoll doctor --help tells how to look further")
 }
 
 func (s doctorScreen) view(d *data, st *styles, at extent) string {

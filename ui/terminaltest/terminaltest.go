@@ -89,6 +89,12 @@ func (tm *Terminal) Sees(t testing.TB, texts ...string) {
 	})
 }
 
+// Lacks waits until the screen shows a text no more.
+func (tm *Terminal) Lacks(t testing.TB, text string) {
+	t.Helper()
+	tm.waits(t, "still there: "+text, func(screen string) bool { return !strings.Contains(screen, text) })
+}
+
 func (tm *Terminal) waits(t testing.TB, failure string, holds func(screen string) bool) {
 	t.Helper()
 	late := false
