@@ -120,14 +120,10 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		return m.written(msg)
 	case pendingRead:
 		m.data.pending = msg.list
-		if msg.err != nil {
-			m.fail(msg.err)
-		}
+		m.failed(msg.err)
 	case allowancesRead:
 		m.data.allowed = msg.by
-		if msg.err != nil {
-			m.fail(msg.err)
-		}
+		m.failed(msg.err)
 	case wanted:
 		return m.askSecret(msg)
 	case hangup:

@@ -7,7 +7,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config"
-	"plimsoll/gates"
 	"plimsoll/release"
 	"plimsoll/release/diff"
 	"plimsoll/release/doctor"
@@ -211,17 +210,6 @@ type subject struct {
 	digest  digest.Digest // "" for none
 	target  *release.Target
 	report  bool // the whole screen is a report that can be copied
-}
-
-// blocking is the checks that do not pass.
-func blocking(checks []gates.Check) []gates.Check {
-	var out []gates.Check
-	for _, c := range checks {
-		if !c.Status.Passes() {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // level is how loud a notice is.

@@ -79,6 +79,13 @@ func (m *model) fail(p *problem) {
 	m.data.result = &notice{level: levelFailed, text: p.what + ": " + p.first() + hintWords(p), more: p}
 }
 
+// failed is fail, if there is a problem.
+func (m *model) failed(p *problem) {
+	if p != nil {
+		m.fail(p)
+	}
+}
+
 // mayNotWrite is the last guard: whatever a screen or a dialog let through.
 func mayNotWrite(d *data) string {
 	if d.readOnly {
