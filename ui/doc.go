@@ -13,7 +13,8 @@
 //	run.go       Run: options, signals, the end
 //	app.go       the root model: Update routes, View composes
 //	act.go       keys → actions → what is done about them
-//	events.go    answers, the clock, the end of what is being written
+//	events.go    answers, the progress and the end of what is being written
+//	clock.go     what time alone changes: ages, what is read again by itself
 //	asker.go     a secret that what runs below needs
 //	commands.go  messages, and the questions to the backend
 //	worker.go    promotions, rollbacks, sign-offs: what must not be abandoned
@@ -24,7 +25,7 @@
 //	explain.go   the checks as plain text, to be sent to somebody
 //	layout.go    the window divided, pure; frame.go: the last guard
 //	text.go      text from outside made harmless; styles.go: themes
-//	list.go pager.go input.go                     table, text, typing
+//	list.go cells.go pager.go input.go            table, text, typing
 //	header.go statusbar.go pending.go help.go     around the screens
 //	screen_*.go  services, candidates, detail, diff, operation, rollback, history,
 //	             record, doctor
