@@ -55,7 +55,6 @@ type Patient struct {
 type examination struct {
 	Patient
 	stagingRead, prodRead error // nil: the everyday identity reads it
-	challenged            bool  // prod asked who we are before it let us read
 	channel               digest.Digest
 	channelErr            error
 	chain                 ledger.Chain

@@ -28,7 +28,6 @@ func (e *examination) readProd(ctx context.Context) []Fact {
 		_, err = e.Reader.Tags(ctx, e.Prod)
 	}
 	e.channel, e.channelErr, e.prodRead = d.Digest, err, err
-	e.challenged = e.Reader.Challenged(e.Prod.Host)
 	return []Fact{e.reads(question{"everyday-read", e.Prod.String()}, err, "prod")}
 }
 
@@ -50,11 +49,22 @@ func (e *examination) reads(q question, err error, what string) Fact {
 // everyday proves that the identities of every day cannot write prod.
 func (e *examination) everyday(ctx context.Context) []Fact {
 	entry := e.Config.Registry(e.Prod.Host)
-	facts := e.cannotWrite(ctx, "everyday-write", "the everyday identity ("+describe(entry.Read)+")", e.Reader, nobody(entry.Read) || e.challenged && e.prodRead == nil)
+	facts := e.cannotWrite(ctx, "everyday-write", "the everyday identity ("+describe(entry.Read)+")", e.Reader, nobody(entry.Read) || e.accepted())
 	if entry.Evidence != nil && !reflect.DeepEqual(entry.Evidence, entry.Read) {
 		facts = append(facts, e.cannotWrite(ctx, "evidence-write", "the evidence identity ("+describe(entry.Evidence)+")", e.Evidence(), nobody(entry.Evidence))...)
 	}
 	return append(facts, e.imports(ctx)...)
+}
+
+// accepted tells whether prod's registry took the everyday identity: it asked for it, and
+// refused nothing after that. Where staging is in the same registry, a
+// refusal there may have been the question.
+func (e *examination) accepted() bool {
+	ok := e.prodRead == nil && !isRefused(e.chainErr)
+	if e.Staging.Host == e.Prod.Host {
+		ok = ok && (e.stagingRead == nil || isNotFound(e.stagingRead))
+	}
+	return ok && e.Reader.Challenged(e.Prod.Host)
 }
 
 // cannotWrite proves it of the prod repository and of the ledger.

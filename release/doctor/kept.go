@@ -137,7 +137,10 @@ func (q question) kept(shelves []shelf) Fact {
 	if err := firstUnread(shelves); err != nil {
 		return q.untold(err, "whether all of the last %d digests are still in prod could not be told", len(shelves))
 	}
-	return q.ok("the last %s that were in prod are there", plural(len(shelves), "digest"))
+	if len(shelves) == 1 {
+		return q.ok("the one digest that was in prod is there")
+	}
+	return q.ok("the last %d digests that were in prod are there", len(shelves))
 }
 
 // tagged tells of the release tags.

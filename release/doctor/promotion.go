@@ -25,7 +25,7 @@ func (e *examination) promotion(ctx context.Context) []Fact {
 			todo("add promote under registries → %s, and take the right to push from the everyday identity", e.Prod.Host)}
 	case e.Promotion == nil:
 		return []Fact{host.unknown("not asked, run with --with-promote").
-			because("asking for it may activate a role"), e.separate(entry, "", "")}
+			because("asking for it may activate a role"), e.separate(entry, "", "", false)}
 	}
 	client, err := e.Promotion()
 	if err != nil {
@@ -48,10 +48,7 @@ func (e *examination) promoting(ctx context.Context, entry config.Registry, clie
 	everyday, _ := e.Reader.Identity(e.Prod.Host)
 	subject, ends := client.Identity(e.Prod.Host)
 	facts = append(facts, e.promotingStaging(ctx, entry, client, who, accepted), e.lifetime(entry, subject, ends))
-	if !accepted {
-		subject = ""
-	}
-	return append(facts, e.separate(entry, everyday, subject))
+	return append(facts, e.separate(entry, everyday, subject, accepted))
 }
 
 // promotingStaging proves that the promotion identity cannot write staging. Its
@@ -128,11 +125,17 @@ func (e *examination) lifetime(entry config.Registry, subject string, ends time.
 
 // separate tells whether the identities of every day are someone else than the promotion
 // identity: by the names that the registry's cloud gives them, else as they are configured.
-func (e *examination) separate(entry config.Registry, everyday, promoting string) Fact {
+// A person's own login that may not write now may do so once a role is activated.
+func (e *examination) separate(entry config.Registry, everyday, promoting string, writes bool) Fact {
 	q := question{"promotion-separate", e.Prod.Host}
 	remedy := "promote with an identity that nobody uses every day"
 	if everyday != "" && promoting != "" {
-		if everyday == promoting {
+		switch {
+		case everyday == promoting && !writes:
+			return q.warning("the everyday and the promotion identity are the same: %s", everyday).
+				because("it may not write now; while a role is activated for it, everything that uses its login may write prod").
+				todo("activate the role for as short as a promotion takes, or let a pipeline promote: via, see docs/promote.md")
+		case everyday == promoting:
 			return q.broken("the everyday and the promotion identity are the same: %s", everyday).todo("%s", remedy)
 		}
 		return q.ok("the everyday identity is %s, the promotion identity %s", everyday, promoting)

@@ -1,0 +1,69 @@
+package doctor_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"plimsoll/registry"
+	"plimsoll/release"
+	"plimsoll/release/doctor"
+	"plimsoll/release/operation"
+)
+
+func TestWhatWasPromotedHasToStay(t *testing.T) {
+	h := newHospital(t)
+	robot := h.as("robot")
+	head, err := robot.Head(t.Context(), h.prod(), "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := operation.ReleaseTag(head.Digest)
+	h.push(robot, h.prod(), tag, "another")
+	is(t, fact(t, h.examine(everything), "promoted-tagged", "prod/chat"), doctor.Broken, "moved them past")
+
+	h.remove(tag)
+	is(t, fact(t, h.examine(everything), "promoted-tagged", "prod/chat"), doctor.Warning, tag)
+	is(t, fact(t, h.examine(everything), "promoted-kept", "prod/chat"), doctor.OK, "one digest")
+
+	h.push(robot, h.prod(), "live", "pushed past the gate")
+	r := h.examine(everything)
+	is(t, fact(t, r, "channel", "live"), doctor.Broken, "no valid record")
+
+	h.remove(head.Digest.String())
+	is(t, fact(t, h.examine(everything), "promoted-kept", "prod/chat"), doctor.Broken, "gone")
+}
+
+func (h *hospital) remove(reference string) {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodDelete, "http://"+h.guard.host+"/v2/prod/chat/manifests/"+reference, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.SetBasicAuth("robot", robotSecret)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		h.t.Fatal(resp.Status)
+	}
+}
+
+func TestRetentionIsComparedWithTheWindow(t *testing.T) {
+	h := newHospital(t)
+	for _, story := range []struct {
+		keeps registry.Retention
+		want  doctor.Status
+		says  string
+	}{
+		{registry.Retention{Known: true, Untagged: 7 * 24 * time.Hour}, doctor.Broken, "for 7 days, not for 90 days"},
+		{registry.Retention{Known: true, Untagged: 90 * 24 * time.Hour}, doctor.OK, "90 days"},
+		{registry.Retention{Known: true}, doctor.OK, "deletes nothing"},
+		{registry.Retention{Detail: "no right to read the policy"}, doctor.Unknown, "no right to read"},
+	} {
+		h.cloud.keeps = story.keeps
+		is(t, fact(t, h.examine(release.DoctorRequest{}), "retention", "prod/chat"), story.want, story.says)
+	}
+}
