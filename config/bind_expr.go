@@ -20,7 +20,7 @@ func (b *binder) compile(name string, n *node) {
 	if err == nil {
 		return
 	}
-	const hint = "expressions are CEL (https://cel.dev) over image, config, diff and evidence; docs/gates.md lists their fields"
+	const hint = "expressions are CEL (https://cel.dev) over image, config, diff and evidence; docs/gates/custom.md lists their fields"
 	var mistake *expr.Error
 	if !errors.As(err, &mistake) {
 		b.report(n.place, hint, "the expression of %s cannot be used: %s", name, clean.Text(err.Error()))
