@@ -287,7 +287,7 @@ func sampleDiff(from *digest.Digest, to digest.Digest) diff.Diff {
 		From: from, To: to, Size: diff.Sizes{From: 180_000_000, To: 192_000_000}, CompareURL: "https://git.example.com/acme/chat/compare/aaa...bbb",
 		Revision:        diff.Revisions{From: "aaa", To: "bbb"},
 		BaseImage:       diff.BaseImage{From: "docker.io/library/debian:12.6", To: "docker.io/library/debian:12.7", Pinned: &yes},
-		Config:          []diff.Change{{Field: "env", Name: "LOG_LEVEL", Platform: "linux/amd64", From: &old, To: &next}, {Field: "port", Name: "9090/tcp", To: &next}},
+		Config:          []diff.Change{{Field: "env", Name: "LOG_LEVEL", Platform: "linux/amd64", From: &old, To: &next}, {Field: "env", Name: "LOG_LEVEL", Platform: "linux/arm64", From: &old, To: &next}, {Field: "port", Name: "9090/tcp", Platform: "linux/amd64", To: &next}},
 		Layers:          diff.Layers{Shared: 5, SharedBytes: 170_000_000, AddedBytes: 22_000_000, RemovedBytes: 10_000_000, Added: []diff.Layer{{Digest: hex("a1"), Bytes: 22_000_000, CreatedBy: "COPY app /app"}}, Removed: []diff.Layer{{Digest: hex("b1"), Bytes: 10_000_000, CreatedBy: "COPY app /app"}}},
 		Vulnerabilities: diff.Vulnerabilities{Introduced: []diff.Finding{{ID: "CVE-2026-1111", Package: "openssl", Version: "3.0.1", Fixed: "3.0.2", Severity: "medium", Title: "a slow leak"}}, Fixed: []diff.Finding{{ID: "CVE-2025-9", Package: "zlib", Version: "1.2", Severity: "high"}}},
 	}

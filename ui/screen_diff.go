@@ -109,13 +109,24 @@ func diffLines(v diff.Diff) []line {
 // looked at must not read as no change.
 func insideLines(v diff.Diff) []line {
 	var lines []line
-	if p := addedRemoved(v.Packages.Added, v.Packages.Removed, v.Packages.Changed); len(p) > 0 {
+	if p := packageLines(v.Packages); len(p) > 0 {
 		lines = append(lines, section("packages", p)...)
 	}
 	if f := addedRemoved(v.Files.Added, v.Files.Removed, v.Files.Modified); len(f) > 0 {
 		lines = append(lines, section("files", f)...)
 	}
 	return lines
+}
+
+// packageLines say first what keeps the comparison from being whole.
+func packageLines(v diff.Packages) []line {
+	var lines []line
+	for _, doubt := range []string{v.Problem, v.Partial} {
+		if doubt != "" {
+			lines = append(lines, say(faint, "    ? %s", doubt))
+		}
+	}
+	return append(lines, addedRemoved(v.Added, v.Removed, v.Changed)...)
 }
 
 func signed(n int64) string {
@@ -174,24 +185,17 @@ func findingLines(v diff.Vulnerabilities) []line {
 	return lines
 }
 
+// changeTones are the tones of the marks of a diff.Remark.
+var changeTones = map[string]tone{"+": good, "-": bad, "~": warn}
+
 func changeLines(changes []diff.Change) []line {
 	var lines []line
-	for _, c := range changes {
-		what := c.Field
-		if c.Name != "" {
-			what += " " + c.Name
+	for _, r := range diff.Remarks(changes) {
+		on := ""
+		if len(r.Platforms) > 0 {
+			on = "  [" + strings.Join(r.Platforms, ", ") + "]"
 		}
-		if c.Platform != "" {
-			what += " (" + c.Platform + ")"
-		}
-		switch {
-		case c.From == nil && c.To != nil:
-			lines = append(lines, line{{"    + ", good}, {what + " = " + *c.To, plain}})
-		case c.From != nil && c.To == nil:
-			lines = append(lines, line{{"    - ", bad}, {what + " = " + *c.From, plain}})
-		case c.From != nil && c.To != nil:
-			lines = append(lines, line{{"    ~ ", warn}, {what + ": " + *c.From + " → " + *c.To, plain}})
-		}
+		lines = append(lines, line{{"    " + r.Mark + " ", changeTones[r.Mark]}, {r.Text, plain}, {on, faint}})
 	}
 	return lines
 }

@@ -3,6 +3,7 @@ package diff
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Change is one difference of the configuration on one platform. From or To is
@@ -107,4 +108,46 @@ func compareConfig(platform string, from, to Config) []Change {
 		}
 	}
 	return out
+}
+
+// Remark is a change in words, said once for all platforms on which it is the same.
+type Remark struct {
+	Mark      string // "+" it comes, "-" it goes, "~" it changes
+	Text      string
+	Platforms []string // in the order of the changes
+}
+
+// Remarks says changes for people, in their order.
+func Remarks(changes []Change) []Remark {
+	var out []Remark
+	for _, c := range changes {
+		r := c.remark()
+		i := slices.IndexFunc(out, func(o Remark) bool { return o.Mark == r.Mark && o.Text == r.Text })
+		if i < 0 {
+			i, out = len(out), append(out, r)
+		}
+		if c.Platform != "" {
+			out[i].Platforms = append(out[i].Platforms, c.Platform)
+		}
+	}
+	return out
+}
+
+// remark is the mark and the text of one change.
+func (c Change) remark() Remark {
+	what := strings.TrimSpace(c.Field + " " + c.Name)
+	bare := c.Field == FieldPort || c.Field == FieldVolume // the name is all there is
+	switch {
+	case c.From == nil && bare:
+		return Remark{Mark: "+", Text: what}
+	case c.To == nil && bare:
+		return Remark{Mark: "-", Text: what}
+	case c.From == nil:
+		return Remark{Mark: "+", Text: what + " = " + *c.To}
+	case c.To == nil:
+		return Remark{Mark: "-", Text: what + " = " + *c.From}
+	case *c.From == *c.To:
+		return Remark{Mark: "~", Text: what + ": " + *c.To + " (changed; not shown whole)"}
+	}
+	return Remark{Mark: "~", Text: what + ": " + *c.From + " → " + *c.To}
 }

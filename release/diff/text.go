@@ -3,7 +3,6 @@ package diff
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -89,45 +88,15 @@ func (p *page) list(title string, added, removed []string) {
 	}
 }
 
-// config writes a change that is the same on several platforms once.
+// config writes the changes, each with its platforms.
 func (p *page) config(changes []Change) {
 	if len(changes) == 0 {
 		return
 	}
 	p.line("\nconfiguration")
-	type row struct{ mark, text string }
-	var rows []row
-	on := map[row][]string{}
-	for _, c := range changes {
-		mark, text := describe(c)
-		r := row{mark, text}
-		if !slices.Contains(rows, r) {
-			rows = append(rows, r)
-		}
-		on[r] = append(on[r], c.Platform)
+	for _, r := range Remarks(changes) {
+		p.line("  %s %s  [%s]", r.Mark, r.Text, strings.Join(r.Platforms, ", "))
 	}
-	for _, r := range rows {
-		p.line("  %s %s  [%s]", r.mark, r.text, strings.Join(on[r], ", "))
-	}
-}
-
-// describe is the mark and the text of one change.
-func describe(c Change) (string, string) {
-	what := strings.TrimSpace(c.Field + " " + c.Name)
-	bare := c.Field == FieldPort || c.Field == FieldVolume // the name is all there is
-	switch {
-	case c.From == nil && bare:
-		return "+", what
-	case c.To == nil && bare:
-		return "-", what
-	case c.From == nil:
-		return "+", what + " = " + *c.To
-	case c.To == nil:
-		return "-", what + " = " + *c.From
-	case *c.From == *c.To:
-		return "~", what + ": " + *c.To + " (changed; not shown whole)"
-	}
-	return "~", what + ": " + *c.From + " → " + *c.To
 }
 
 func (p *page) layers(l Layers) {
