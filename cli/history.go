@@ -110,7 +110,7 @@ func historyText(w io.Writer, entries []release.Entry) {
 		if len(e.Overrides) > 0 {
 			reason = fmt.Sprintf("OVERRIDE %s by %s: %s", strings.Join(e.Overrides, ","), e.Actor, reason)
 		}
-		rows = append(rows, []string{moment(e.At), e.Service, e.Action, short(e.Digest), shortOrNone(e.Previous), e.Actor, proof, reason})
+		rows = append(rows, []string{moment(e.At), e.Service, e.Action, short(e.Digest), shortOrNone(e.Previous), e.Who(), proof, reason})
 	}
 	table(w, rows)
 }

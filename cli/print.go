@@ -141,6 +141,9 @@ func outcome(w io.Writer, o release.Outcome) {
 	if len(o.Overrides) > 0 {
 		fmt.Fprintf(w, "  OVERRIDE %s\n", strings.Join(o.Overrides, ", "))
 	}
+	if len(o.RequestedBy) > 0 {
+		fmt.Fprintf(w, "  for      %s\n", strings.Join(o.RequestedBy, ", "))
+	}
 	fmt.Fprintf(w, "  before   %s\n", fullOrNone(o.Previous))
 	if len(o.Tags) > 0 {
 		fmt.Fprintf(w, "  tags     %s\n", strings.Join(o.Tags, " "))

@@ -19,6 +19,7 @@ import (
 type promoteFlags struct {
 	expect, reason string
 	overrides      []string
+	asked          release.Asked
 }
 
 func newPromote(s *session) *cobra.Command {
@@ -46,11 +47,18 @@ gate. It needs --reason; record, history and verify show both.`,
 	expectFlag(cmd, &f.expect)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "`text` for the record")
 	cmd.Flags().StringArrayVar(&f.overrides, "override", nil, "`gate` to override, where the policy allows it, with --reason")
+	askedFlags(cmd, &f.asked)
 	return cmd
 }
 
 func expectFlag(cmd *cobra.Command, into *string) {
 	cmd.Flags().StringVar(into, "expect", "", "the prod `digest` that was seen, or none: stops with exit code 4 if prod moved since")
+}
+
+// askedFlags are for the job of a pipeline that does it for somebody.
+func askedFlags(cmd *cobra.Command, into *release.Asked) {
+	cmd.Flags().StringArrayVar(&into.RequestedBy, "requested-by", nil, "in a pipeline: the `name` of who started it, as the runner says it; may be repeated")
+	cmd.Flags().StringVar(&into.Operation, "operation", "", "in a pipeline: the `id` of the operation of who started it")
 }
 
 func checkExpect(expect string) error {
@@ -78,7 +86,7 @@ func (s *session) promote(ctx context.Context, service, candidate string, f prom
 	}
 	return s.operate(func(report func(release.Progress)) (release.Outcome, error) {
 		return desk.Promote(ctx, release.PromoteRequest{
-			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, Overrides: f.overrides,
+			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, Overrides: f.overrides, Asked: f.asked,
 		}, report)
 	})
 }

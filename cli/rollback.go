@@ -18,6 +18,7 @@ import (
 type rollbackFlags struct {
 	expect, reason string
 	noQuarantine   bool
+	asked          release.Asked
 }
 
 func newRollback(s *session) *cobra.Command {
@@ -44,6 +45,7 @@ digest that it leaves unless told not to.`,
 	expectFlag(cmd, &f.expect)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "`text` for the record; needed to go back to a quarantined digest")
 	cmd.Flags().BoolVar(&f.noQuarantine, "no-quarantine", false, "do not quarantine the digest that is left")
+	askedFlags(cmd, &f.asked)
 	return cmd
 }
 
@@ -65,7 +67,7 @@ func (s *session) rollback(ctx context.Context, service, target string, f rollba
 	}
 	return s.operate(func(report func(release.Progress)) (release.Outcome, error) {
 		return desk.Rollback(ctx, release.RollbackRequest{
-			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, NoQuarantine: f.noQuarantine,
+			Service: service, Digest: dg, Expect: f.expect, Reason: f.reason, NoQuarantine: f.noQuarantine, Asked: f.asked,
 		}, report)
 	})
 }

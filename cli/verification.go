@@ -16,7 +16,7 @@ func verificationText(w io.Writer, v release.Verification) {
 	}
 	fmt.Fprintf(w, "%s %s\n", v.Reference, word)
 	if v.Record != nil {
-		fmt.Fprintf(w, "  by       %s\n", v.By)
+		fmt.Fprintf(w, "  by       %s\n", v.Who())
 		if v.At != nil {
 			fmt.Fprintf(w, "  at       %s\n", moment(*v.At))
 		}

@@ -102,6 +102,7 @@ type Input struct {
 	Quarantined   string   // why it must not be promoted, "" if it may
 	QuarantineErr error    // quarantines could not be read: blocks
 	Promoter      string   // id of who promotes, "" if unknown
+	Requesters    []string // ids of who asked a pipeline, the Promoter, to promote: they promote, too
 	Bigger        []string // which bigger-change rules fired against prod, in words
 	BiggerErr     error    // the change could not be told: a sign-off is needed
 	Answers       []Answer // of sources outside the registry, in any order

@@ -61,8 +61,21 @@ func (e *evaluation) forbidden(gate, reason string) string {
 		return fmt.Sprintf("the policy lets %s not go past %s (overrides: [{gates: [%s], by: […]}])", clean.Text(e.in.Promoter), gate, gate)
 	case reason == "":
 		return "it needs a reason"
+	case e.outsider(gate) != "":
+		return fmt.Sprintf("the policy lets %s, who asked for it, not go past %s", clean.Text(e.outsider(gate)), gate)
 	case gate == SignOff && e.standing != "":
 		return e.standing
+	}
+	return ""
+}
+
+// outsider is one of those who asked a pipeline to promote and may not go past
+// the gate, "" if there is none: the pipeline lends nobody its right.
+func (e *evaluation) outsider(gate string) string {
+	for _, r := range e.in.Requesters {
+		if !e.policy.MayOverride(gate, r) {
+			return r
+		}
 	}
 	return ""
 }

@@ -222,6 +222,9 @@ func (e *evaluation) unbound(id string, d decision) (why string, old bool) {
 	if gate.NotPromoter && e.in.Promoter != "" && e.in.Promoter == id {
 		return fmt.Sprintf("%s promotes, and may not sign off too (not-by: [promoter])", id), false
 	}
+	if gate.NotPromoter && e.requested(id) {
+		return fmt.Sprintf("%s asked for the promotion, and may not sign off too (not-by: [promoter])", id), false
+	}
 	if d.From != e.policy.Service.Staging || d.To != channelOf(e.policy) {
 		return fmt.Sprintf("%s approved a promotion from %s to %s, not this one", id, clean.Text(d.From), clean.Text(d.To)), false
 	}
@@ -300,4 +303,9 @@ func (e *evaluation) neededBecause(open int) string {
 		line += " (" + strings.Join(e.in.Bigger, "; ") + ")"
 	}
 	return line + "; give it with: plimsoll approve " + e.policy.Service.Name + " " + e.in.Candidate.String()
+}
+
+// requested tells whether that person is one of those who asked a pipeline to promote.
+func (e *evaluation) requested(id string) bool {
+	return slices.ContainsFunc(e.in.Requesters, func(r string) bool { return strings.EqualFold(r, id) })
 }

@@ -10,6 +10,7 @@ import (
 
 	"plimsoll/config/clean"
 	"plimsoll/gates"
+	"plimsoll/gates/evidence"
 	"plimsoll/release/ledger"
 	"plimsoll/release/operation"
 )
@@ -81,6 +82,32 @@ func cleanTags(tags []string) []string {
 	out := make([]string, 0, len(tags))
 	for _, t := range tags {
 		out = append(out, clean.Text(t))
+	}
+	return out
+}
+
+// who names who did something and, of a pipeline, for whom.
+func who(actor string, asked []string) string {
+	if len(asked) == 0 {
+		return actor
+	}
+	return actor + " for " + strings.Join(asked, ", ")
+}
+
+// Who is the actor and, of a pipeline, who asked it.
+func (e Entry) Who() string { return who(e.Actor, e.RequestedBy) }
+
+// Who is who promoted it and, of a pipeline, who asked it.
+func (v Verification) Who() string { return who(v.By, v.RequestedBy) }
+
+// askers are the clean ids of who asked a pipeline; nil for nobody.
+func askers(ids []evidence.Identity) []string {
+	if len(ids) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, clean.Text(id.ID))
 	}
 	return out
 }

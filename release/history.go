@@ -95,7 +95,7 @@ func entryOf(p place, chain ledger.Chain, r ledger.Record) Entry {
 		At: r.At(), Action: clean.Text(m.Action), Service: cmp.Or(clean.Text(m.Service), p.Name), Digest: m.To.Digest,
 		Previous: pointer(m.Previous.Digest), Actor: clean.Text(m.Actor.ID), Reason: clean.Text(m.Reason),
 		Record: &r.Digest, Verified: r.Verified, Problem: problemOf(chain, r), Seconds: r.Seconds(), Overrides: cleanTags(m.Overrides),
-		Number: r.Number, PolicyHash: string(m.Policy.Digest), Tags: cleanTags(m.To.Tags),
+		RequestedBy: askers(m.RequestedBy), Number: r.Number, PolicyHash: string(m.Policy.Digest), Tags: cleanTags(m.To.Tags),
 	}
 	for _, g := range m.Gates {
 		for _, ev := range g.Evidence {

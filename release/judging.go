@@ -32,6 +32,8 @@ type world struct {
 	chainErr error
 	standing gates.Standing // of the policy
 	promoter string
+	// requesters asked the promoter, a pipeline.
+	requesters []string
 	// overrides are the gates that the promoter asks to go past.
 	overrides []gates.Override
 	watched   watched  // what staging runs
@@ -50,7 +52,7 @@ type judged struct {
 func (d *Desk) judge(ctx context.Context, w world, s *shelf, r row, f found) (judged, error) {
 	in := gates.Input{
 		Now: w.now, Service: w.Name, Candidate: r.Digest, Platforms: r.Children, Prod: w.prod,
-		Evidence: f.items, Listing: f.err, QuarantineErr: w.chainErr, Promoter: w.promoter,
+		Evidence: f.items, Listing: f.err, QuarantineErr: w.chainErr, Promoter: w.promoter, Requesters: w.requesters,
 		Standing: w.standing, Overrides: w.overrides, Staged: w.watched.of(r.Digest),
 	}
 	known, err := d.Store.Negatives(r.Digest)

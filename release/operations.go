@@ -19,6 +19,8 @@ type (
 	PromoteRequest = operation.PromoteRequest
 	// RollbackRequest is what Rollback is asked for.
 	RollbackRequest = operation.RollbackRequest
+	// Asked is what a pipeline that acts for somebody knows of them.
+	Asked = operation.Asked
 	// AdoptRequest is what Adopt is asked for.
 	AdoptRequest = operation.AdoptRequest
 	// QuarantineRequest is what Quarantine is asked for.
@@ -164,7 +166,7 @@ func (j judge) ask(ctx context.Context, q operation.Question, how patience) (pla
 		// against anything else than what it asked about would mislead it.
 		w.prod, w.image, w.imageErr = q.Prod, nil, fmt.Errorf("%s no longer points at %s", p.channel(), orNone(q.Prod))
 	}
-	w.promoter, w.overrides, w.patience = q.Promoter, q.Overrides, how
+	w.promoter, w.requesters, w.overrides, w.patience = q.Promoter, q.Requesters, q.Overrides, how
 	sub, got, err := j.desk.fresh(ctx, w, q.Digest)
 	return p, sub, got, err
 }

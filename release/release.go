@@ -87,22 +87,24 @@ type Verdict struct {
 
 // Entry is one line of the history.
 type Entry struct {
-	At         time.Time       `json:"at"`
-	Action     string          `json:"action"`
-	Service    string          `json:"service"`
-	Digest     digest.Digest   `json:"digest"`
-	Previous   *digest.Digest  `json:"previous"`
-	Actor      string          `json:"actor"`
-	Reason     string          `json:"reason"`
-	Record     *digest.Digest  `json:"record"`
-	Verified   bool            `json:"verified"`
-	Problem    string          `json:"problem,omitempty"` // unfinished, fork, abandoned, why it is not verified
-	Seconds    float64         `json:"seconds,omitempty"`
-	Overrides  []string        `json:"overrides,omitempty"`
-	Number     int             `json:"number"`
-	Tags       []string        `json:"tags,omitempty"`
-	Evidence   []digest.Digest `json:"evidence,omitempty"`
-	PolicyHash string          `json:"policy,omitempty"`
+	At        time.Time      `json:"at"`
+	Action    string         `json:"action"`
+	Service   string         `json:"service"`
+	Digest    digest.Digest  `json:"digest"`
+	Previous  *digest.Digest `json:"previous"`
+	Actor     string         `json:"actor"`
+	Reason    string         `json:"reason"`
+	Record    *digest.Digest `json:"record"`
+	Verified  bool           `json:"verified"`
+	Problem   string         `json:"problem,omitempty"` // unfinished, fork, abandoned, why it is not verified
+	Seconds   float64        `json:"seconds,omitempty"`
+	Overrides []string       `json:"overrides,omitempty"`
+	// RequestedBy are those who asked the actor, a pipeline; its word.
+	RequestedBy []string        `json:"requestedBy,omitempty"`
+	Number      int             `json:"number"`
+	Tags        []string        `json:"tags,omitempty"`
+	Evidence    []digest.Digest `json:"evidence,omitempty"`
+	PolicyHash  string          `json:"policy,omitempty"`
 }
 
 // Target is a digest that prod can be rolled back to.

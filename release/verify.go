@@ -28,6 +28,7 @@ type Verification struct {
 	Promoted        bool           `json:"promoted"`
 	Action          string         `json:"action,omitempty"` // promote, adopt, rollback: what the record accounts for
 	By              string         `json:"by"`
+	RequestedBy     []string       `json:"requestedBy,omitempty"` // who asked By, a pipeline; its word
 	At              *time.Time     `json:"at"`
 	From            string         `json:"from"` // the staging repository
 	Record          *digest.Digest `json:"record"`
@@ -149,7 +150,7 @@ func (v *Verification) describe(p place, chain ledger.Chain, r ledger.Record) {
 	v.Promoted, v.By, v.At, v.Record = true, clean.Text(r.Predicate.Actor.ID), &at, &r.Digest
 	v.Action, v.From = clean.Text(r.Predicate.Action), clean.Text(r.Predicate.From.URI)
 	v.Policy, v.Reason = string(r.Predicate.Policy.Digest), clean.Text(r.Predicate.Reason)
-	v.Overrides = cleanTags(r.Predicate.Overrides)
+	v.Overrides, v.RequestedBy = cleanTags(r.Predicate.Overrides), askers(r.Predicate.RequestedBy)
 	if problem := problemOf(chain, r); problem != "" {
 		v.Problems = append(v.Problems, "its record: "+problem)
 	}

@@ -48,7 +48,7 @@ func recordLines(d *data, e release.Entry) []line {
 		lines = append(lines, line{{"  " + overrideWords(e.Overrides), warn}, {"  by " + orDash(e.Actor) + ": " + orDash(e.Reason), strong}})
 	}
 	lines = append(lines,
-		field("action", e.Action), field("service", e.Service), field("at", clock(e.At)), field("by", orDash(e.Actor)),
+		field("action", e.Action), field("service", e.Service), field("at", clock(e.At)), field("by", orDash(e.Who())),
 		digestLine("digest", string(e.Digest)), digestLine("before", orNone(e.Previous)), field("tags", orDash(strings.Join(e.Tags, " "))),
 		field("reason", orDash(e.Reason)),
 	)
@@ -111,7 +111,7 @@ func promotedLine(v release.Verification) line {
 	if !v.Promoted {
 		return say(bad, "  ✗ not promoted: no valid record stands for it")
 	}
-	words := "went to prod (" + v.Action + ") by " + orDash(v.By)
+	words := "went to prod (" + v.Action + ") by " + orDash(v.Who())
 	if v.From != "" {
 		words += " from " + v.From
 	}

@@ -101,6 +101,7 @@ type PromotionPredicate struct {
 	PreviousRecord Pointer      `json:"previousRecord"` // manifest of the record before
 	Policy         Pointer      `json:"policy"`
 	Actor          Identity     `json:"actor"`
+	RequestedBy    []Identity   `json:"requestedBy,omitempty"` // who asked the actor, a pipeline; the actor's word
 	Reason         string       `json:"reason"`
 	Gates          []PassedGate `json:"gates"`
 	Overrides      []string     `json:"overrides"`   // gates that the actor went past
@@ -109,7 +110,7 @@ type PromotionPredicate struct {
 	FinishedOn     time.Time    `json:"finishedOn,omitzero"` // set: the record is complete by itself
 	Seconds        float64      `json:"seconds"`
 	Tool           Tool         `json:"tool"`
-	Operation      string       `json:"operation,omitempty"` // id in the journal of the machine that wrote it
+	Operation      string       `json:"operation,omitempty"` // id in the journal of the machine that asked for it
 	AuditHead      string       `json:"auditHead,omitempty"` // hash of the newest entry of that machine's audit chain, hex
 }
 

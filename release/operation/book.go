@@ -1,11 +1,13 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"math"
 
 	"github.com/opencontainers/go-digest"
 
+	"plimsoll/config/clean"
 	"plimsoll/gates/evidence"
 	"plimsoll/release/ledger"
 )
@@ -84,7 +86,10 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 		Previous: evidence.Pointer{Digest: s.Previous}, Policy: evidence.Pointer{Digest: s.policy()},
 		Actor: evidence.Identity{ID: s.actor()}, Reason: s.Request.Reason, Gates: []evidence.PassedGate{},
 		Overrides: append([]string{}, s.overridden()...), Quarantines: []evidence.Pointer{}, StartedOn: s.op.Started,
-		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: s.op.ID,
+		Tool: evidence.Tool{Name: toolName, Version: s.r.Version}, Operation: cmp.Or(s.Request.Operation, s.op.ID),
+	}
+	for _, asker := range s.requesters() {
+		p.RequestedBy = append(p.RequestedBy, evidence.Identity{ID: clean.Text(asker)})
 	}
 	// A store that cannot tell its head is audit verify's business.
 	_, p.AuditHead, _ = s.r.Journal.AuditHead()

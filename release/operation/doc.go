@@ -24,7 +24,7 @@
 //	promote.go     the steps of a promotion; look.go, judged.go: those that only read
 //	copy.go        image and evidence to prod, and reading them back
 //	choose.go      which referrers travel; trusted.go: who signed them
-//	override.go    going past a gate, with a reason
+//	override.go    going past a gate, with a reason; requester.go: for whom a pipeline does it
 //	sign.go        release tag, verification summary; policy.go: the policy that judged
 //	move.go        the one write that changes prod
 //	finish.go      delivery, completion, audit chain

@@ -15,6 +15,8 @@ type Question struct {
 	Digest   digest.Digest // the candidate
 	Prod     digest.Digest // what the channel points at; "" for none
 	Promoter string        // id of who promotes, "" if unknown
+	// Requesters are those who asked the promoter, a pipeline.
+	Requesters []string
 	// Overrides are the gates that the promoter asks to go past; the policy lets them.
 	Overrides []gates.Override
 }

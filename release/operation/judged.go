@@ -13,7 +13,7 @@ import (
 )
 
 func (s *state) question() Question {
-	q := Question{Service: s.service, Digest: s.Target, Prod: s.Previous, Promoter: s.Actor}
+	q := Question{Service: s.service, Digest: s.Target, Prod: s.Previous, Promoter: s.Actor, Requesters: s.requesters()}
 	for _, gate := range s.Request.Overrides {
 		q.Overrides = append(q.Overrides, gates.Override{Gate: gate, Reason: s.Request.Reason})
 	}
@@ -22,7 +22,7 @@ func (s *state) question() Question {
 
 // judge asks for a fresh verdict and refuses what is not ready.
 func judge(ctx context.Context, s *state) error {
-	if err := s.mayOverride(); err != nil {
+	if err := fault.Join(s.mayOverride(), s.mayAsk()); err != nil {
 		return err
 	}
 	j, err := s.r.Judge.Judge(ctx, s.question())

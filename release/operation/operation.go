@@ -27,6 +27,14 @@ type PromoteRequest struct {
 	Expect    string        `json:"expect,omitempty"` // the prod digest that the caller saw, None, or "" for not checked
 	Reason    string        `json:"reason,omitempty"`
 	Overrides []string      `json:"overrides,omitempty"` // gates to go past, where the policy lets the promoter; with Reason
+	Asked
+}
+
+// Asked is what a pipeline that promotes for somebody knows of them. Not empty,
+// it says that this is the pipeline: nobody else is asked.
+type Asked struct {
+	RequestedBy []string `json:"requestedBy,omitempty"` // names under which the pipeline knows who asked
+	Operation   string   `json:"operation,omitempty"`   // id of the operation of whoever asked, for the record
 }
 
 // RollbackRequest asks for the channel to be moved to a digest that was in prod before.
@@ -36,6 +44,7 @@ type RollbackRequest struct {
 	Expect       string        `json:"expect,omitempty"` // as in PromoteRequest
 	Reason       string        `json:"reason,omitempty"`
 	NoQuarantine bool          `json:"noQuarantine,omitempty"` // leave the digest that prod leaves promotable
+	Asked
 }
 
 // AdoptRequest asks for a first record of what is in prod already.
@@ -80,6 +89,8 @@ type Outcome struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	// Quarantined is the digest that a rollback left and quarantined; nil: none.
 	Quarantined *digest.Digest `json:"quarantined,omitempty"`
+	// RequestedBy are those for whom this machine, a pipeline, did it.
+	RequestedBy []string `json:"requestedBy,omitempty"`
 }
 
 // Arrivals counts the referrers that travelled to prod.

@@ -19,6 +19,12 @@ func (s *state) mayOverride() error {
 			return fault.New(fault.Gate, s.whoMay(gate), nil, "%s: the policy does not let %s go past %s; nothing was changed",
 				s.what(), clean.Text(s.id), clean.Text(gate))
 		}
+		for _, asker := range s.requesters() {
+			if !s.rules().MayOverride(gate, asker) {
+				return fault.New(fault.Gate, s.whoMay(gate), nil, "%s: the policy does not let %s, who asked, go past %s; nothing was changed",
+					s.what(), clean.Text(asker), clean.Text(gate))
+			}
+		}
 	}
 	return nil
 }

@@ -62,11 +62,11 @@ func (r *Runner) Promote(ctx context.Context, req PromoteRequest, report func(Pr
 	if len(req.Overrides) > 0 && strings.TrimSpace(req.Reason) == "" {
 		return Outcome{}, fault.New(fault.Usage, "say why with --reason", nil, "promote %s: an override needs a reason", req.Service)
 	}
-	if err := fullDigest(req.Digest); err != nil {
+	if err := fault.Join(fullDigest(req.Digest), req.check()); err != nil {
 		return Outcome{}, err
 	}
 	return r.run(ctx, request{
-		Action: ActionPromote, Service: req.Service, Digest: req.Digest, Expect: req.Expect, Reason: req.Reason,
+		Action: ActionPromote, Asked: req.Asked, Service: req.Service, Digest: req.Digest, Expect: req.Expect, Reason: req.Reason,
 		Overrides: slices.Compact(slices.Sorted(slices.Values(req.Overrides))),
 	}, report)
 }
@@ -80,8 +80,11 @@ func (r *Runner) Rollback(ctx context.Context, req RollbackRequest, report func(
 			return Outcome{}, err
 		}
 	}
+	if err := req.check(); err != nil {
+		return Outcome{}, err
+	}
 	return r.run(ctx, request{
-		Action: ActionRollback, Service: req.Service, Digest: req.Digest, Expect: req.Expect,
+		Action: ActionRollback, Asked: req.Asked, Service: req.Service, Digest: req.Digest, Expect: req.Expect,
 		Reason: req.Reason, NoQuarantine: req.NoQuarantine,
 	}, report)
 }

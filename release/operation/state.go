@@ -30,6 +30,7 @@ type request struct {
 	Reason       string        `json:"reason,omitempty"`
 	NoQuarantine bool          `json:"noQuarantine,omitempty"`
 	Overrides    []string      `json:"overrides,omitempty"` // gates; the reason is Reason
+	Asked
 
 	resume string // id of the operation to go on with
 }
@@ -245,7 +246,7 @@ func (s *state) outcome() Outcome {
 	if s.Left != "" {
 		o.Quarantined = &s.Left
 	}
-	o.Overrides = s.overridden()
+	o.Overrides, o.RequestedBy = s.overridden(), s.requesters()
 	if o.Referrers.LeftBehind == nil {
 		o.Referrers.LeftBehind = []digest.Digest{}
 	}
