@@ -92,6 +92,9 @@ func (c *Client) failedAt(h *host, resp *http.Response, who string) error {
 	if who == "" && !h.owns(resp.Request.URL) { // where a redirect led to: our identity was not shown there
 		return status
 	}
+	if err := ruled(h, status); err != nil {
+		return err
+	}
 	switch status.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		id := identityFor(h.entry, c.options.Purpose)

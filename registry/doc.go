@@ -18,6 +18,6 @@
 // low-level requests · host.go what is known of one host · transport.go ·
 // retry.go · challenge.go WWW-Authenticate · credential.go where credentials
 // come from · login.go, authorize.go, token.go proving an identity · answer.go
-// errors · look.go what a client could do · provider.go what a cloud adds, wire.go its way here · manifest.go · blob.go · list.go tags and pages · referrers.go ·
+// errors · ruled.go what a repository's rules refuse · look.go what a client could do · provider.go, ready.go, scan.go what a cloud adds, wire.go its way here · manifest.go · blob.go · list.go tags and pages · referrers.go ·
 // attach.go · copy*.go the copy engine.
 package registry

@@ -163,6 +163,9 @@ func (c *Client) PutManifest(ctx context.Context, repo Repository, reference str
 		late = soon
 	}
 	_, err := c.putManifest(ctx, repo, reference, m, late)
+	if c.already(ctx, repo, reference, m.Descriptor.Digest, err) {
+		return nil
+	}
 	return err
 }
 

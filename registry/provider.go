@@ -27,6 +27,7 @@ import (
 //	+ Keeper     Client.Retention     how long the registry keeps what no tag names
 //	+ Restorer   Client.Restore       what was deleted softly comes back
 //	+ Readier    Client.Ready         rules that would refuse a promotion half-way
+//	+ Scanner    Client.Scan          what the registry's own scanner found
 //
 // A provider belongs to one host of one Client, so to one purpose and one
 // identity: what it keeps (tokens, sessions) is nobody else's, and is dropped by

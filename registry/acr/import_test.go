@@ -75,6 +75,32 @@ func TestAReleaseTagThatIsThereIsNotOverwritten(t *testing.T) {
 	must(t, registry.Complete(t.Context(), promote, w.prod.Repository("app"), image.Descriptor.Digest))
 }
 
+func TestAReleaseTagOfTheSameDigestIsDone(t *testing.T) {
+	w := newWorld(t)
+	image := w.push(t, w.staging, "app", "v1")
+	promote := w.client(registry.Promote)
+	for range 2 { // the second order is refused: NoForce, and the tag is there
+		must(t, promote.Import(t.Context(), w.order(image)))
+	}
+	d, err := promote.Head(t.Context(), w.prod.Repository("app"), "release-1")
+	if err != nil || d.Digest != image.Descriptor.Digest {
+		t.Errorf("release tag: %v, %v", d.Digest, err)
+	}
+}
+
+func TestASoftlyDeletedDigestIsNotTakenAgainUntilItIsRestored(t *testing.T) {
+	w := newWorld(t)
+	m := w.push(t, w.prod, "app", "release-1")
+	w.prod.SoftDelete("app", m.Descriptor.Digest)
+	promote, repo := w.client(registry.Promote), w.prod.Repository("app")
+	err := promote.PutManifest(t.Context(), repo, m.Descriptor.Digest.String(), m)
+	if fault.CodeOf(err) != fault.Failed || !strings.Contains(err.Error(), "bin") || !strings.Contains(fault.HintOf(err), "az acr manifest deleted restore") {
+		t.Errorf("%v (%s)", err, fault.HintOf(err))
+	}
+	must(t, promote.Restore(t.Context(), repo, m.Descriptor.Digest, "release-1"))
+	must(t, promote.PutManifest(t.Context(), repo, m.Descriptor.Digest.String(), m))
+}
+
 func TestWhatAzureDoesNotImportCanBeStreamed(t *testing.T) {
 	for name, spoil := range map[string]func(w *world){
 		"the operation fails":     func(w *world) { w.Import(acrtest.Importing{Polls: 1, Fail: "InvalidImage"}) },

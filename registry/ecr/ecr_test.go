@@ -1,6 +1,8 @@
 package ecr_test
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	person  = "arn:aws:iam::111111111111:user/ada"
 	release = "arn:aws:iam::222222222222:role/plimsoll/release"
+	reader  = "arn:aws:iam::222222222222:role/Reader"
 	canary  = "canary-5e1c9a-secret"
 )
 
@@ -45,6 +48,7 @@ func newWorld(t *testing.T) *world {
 		&ecrtest.Principal{ARN: release, Trusts: []string{person}, Token: canary + "-web", Allows: map[string][]string{
 			"arn:aws:ecr:*:222222222222:repository/*": ecrtest.Push, "arn:aws:ecr:*:111111111111:repository/*": ecrtest.Pull,
 		}},
+		&ecrtest.Principal{ARN: reader, Portal: canary + "-sso", Allows: map[string][]string{everything: ecrtest.Pull}},
 	)}
 	w.staging = w.Add("111111111111", registrytest.Embedded(t))
 	w.prod = w.Add("222222222222", registrytest.Embedded(t))
@@ -75,6 +79,20 @@ func environment(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+// signInto is what aws sso login leaves behind, for a profile named sso.
+func (w *world) signInto(t *testing.T, start string, ends time.Time) {
+	t.Helper()
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	write(t, os.Getenv("AWS_CONFIG_FILE"), "[profile ro]\nregion = us-east-1\n[profile sso]\nsso_start_url = "+start+
+		"\nsso_region = "+ecrtest.Region+"\nsso_account_id = 222222222222\nsso_role_name = Reader\n")
+	cache := filepath.Join(home, ".aws", "sso", "cache")
+	must(t, os.MkdirAll(cache, 0o700))
+	sum := sha1.Sum([]byte(start))
+	write(t, filepath.Join(cache, hex.EncodeToString(sum[:])+".json"),
+		`{"accessToken":"`+canary+`-sso","expiresAt":"`+ends.UTC().Format(time.RFC3339)+`","startUrl":"`+start+`","region":"`+ecrtest.Region+`"}`)
 }
 
 func (w *world) client(purpose registry.Purpose, more ...func(*registry.Options)) *registry.Client {
@@ -275,7 +293,7 @@ func TestNoSecretLeavesTheRequests(t *testing.T) {
 		if strings.Contains(said.String(), secret) {
 			t.Errorf("%q was seen in\n%s", secret, said.String())
 		}
-		if !strings.HasSuffix(secret, "-web") && strings.Contains(clean.Redact("x "+secret), secret) {
+		if !strings.HasSuffix(secret, "-web") && !strings.HasSuffix(secret, "-sso") && strings.Contains(clean.Redact("x "+secret), secret) {
 			t.Errorf("%q is not cut out", secret)
 		}
 	}

@@ -168,27 +168,28 @@ func isSessionOf(caller, role string) bool {
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var notInSession = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9_+=,.@-]+`) })
 
-const (
-	sessionMost   = 64
-	sessionPerson = 30 // of which the person has at most
-)
+// sessionMost is how long the name may be.
+const sessionMost = 64
 
 // sessionName says in CloudTrail who promoted, and in which operation: the
-// person's id and the operation's, without what the name may not have.
+// person's id and the operation's, without what the name may not have. Of a long name
+// the person is cut, because the operation's record names the person in full.
 func sessionName(ctx context.Context) string {
 	e := registry.ErrandOf(ctx)
-	parts := []string{"plimsoll"}
-	for i, s := range []string{e.Person, e.Operation} {
-		s = strings.Trim(notInSession().ReplaceAllString(s, "-"), "-")
-		if i == 0 && len(s) > sessionPerson {
-			s = s[:sessionPerson]
-		}
-		if s != "" {
-			parts = append(parts, s)
+	operation := inSession(e.Operation)
+	person := inSession(e.Person)
+	person = person[:min(len(person), max(0, sessionMost-len("plimsoll--")-len(operation)))]
+	name := "plimsoll"
+	for _, part := range []string{person, operation} {
+		if part != "" {
+			name += "-" + part
 		}
 	}
-	name := strings.Join(parts, "-")
 	return name[:min(len(name), sessionMost)]
+}
+
+func inSession(s string) string {
+	return strings.Trim(notInSession().ReplaceAllString(s, "-"), "-")
 }
 
 // watched registers what is secret in credentials before anybody uses them.

@@ -2,6 +2,7 @@
 // real names, as far as the documentation tells how AWS answers.
 //
 //	sts.REGION.amazonaws.com             sts.go       GetCallerIdentity, AssumeRole, AssumeRoleWithWebIdentity
+//	portal.sso.REGION.amazonaws.com      portal.go    IAM Identity Center: GetRoleCredentials
 //	api.ecr.REGION.amazonaws.com         api.go       AmazonEC2ContainerRegistry_V20150921.*, signatures and permissions enforced
 //	ACCOUNT.dkr.ecr.REGION.amazonaws.com registry.go  the token of GetAuthorizationToken, its end, permissions, tag mutability
 //	                                       └─► a real registry on loopback (olareg or the CNCF distribution)

@@ -62,6 +62,8 @@ type Principal struct {
 	// Trusts are the ARNs that may take this role, and the web identity token that may.
 	Trusts []string
 	Token  string
+	// Portal is the access token with which IAM Identity Center gives the role out.
+	Portal string
 	// Allows are the actions by ARN of a repository, with * as in policies.
 	Allows map[string][]string
 }
@@ -100,11 +102,13 @@ func New(t testing.TB, people ...*Principal) *Cloud {
 			c.keys[p.Key] = &session{principal: p, arn: p.ARN, key: p.Key, secret: p.Secret}
 			c.secrets = append(c.secrets, p.Secret)
 		}
-		if p.Token != "" {
-			c.secrets = append(c.secrets, p.Token)
+		for _, secret := range []string{p.Token, p.Portal} {
+			if secret != "" {
+				c.secrets = append(c.secrets, secret)
+			}
 		}
 	}
-	certificate, key := c.ca.Server(t, "sts."+Region+".amazonaws.com", "api.ecr."+Region+".amazonaws.com", "*.dkr.ecr."+Region+".amazonaws.com")
+	certificate, key := c.ca.Server(t, "sts."+Region+".amazonaws.com", "portal.sso."+Region+".amazonaws.com", "api.ecr."+Region+".amazonaws.com", "*.dkr.ecr."+Region+".amazonaws.com")
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
 		t.Fatal(err)
@@ -164,6 +168,13 @@ func (c *Cloud) SetNow(now func() time.Time) {
 	c.now = now
 }
 
+// Allow puts other permissions in place of a principal's.
+func (c *Cloud) Allow(arn string, allows map[string][]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.principals[arn].Allows = allows
+}
+
 // EndTokens makes all tokens of registries that were given out end now.
 func (c *Cloud) EndTokens() {
 	c.mu.Lock()
@@ -215,6 +226,8 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.Host, "sts."):
 		entry.Action, entry.Principal = c.sts(seen, r)
+	case strings.HasPrefix(r.Host, "portal.sso."):
+		entry.Action, entry.Principal = c.portal(seen, r)
 	case strings.HasPrefix(r.Host, "api.ecr."):
 		entry.Action, entry.Principal = c.api(seen, r)
 	case site != nil:

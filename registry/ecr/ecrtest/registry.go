@@ -27,6 +27,9 @@ type Registry struct {
 	// NoReferrers answers the referrers API with 405, and sends OCI-Subject all the same.
 	// https://github.com/aws/containers-roadmap/issues/2783
 	NoReferrers bool
+	// Mounting is the account setting BLOB_MOUNTING: without it a mount is answered with an upload.
+	// https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html
+	Mounting bool
 
 	cloud *Cloud
 	proxy *httputil.ReverseProxy
@@ -282,6 +285,9 @@ func (s *Registry) allowed(w *watched, r *http.Request, name, kind, reference st
 		refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
 	case kind == "manifests" && r.Method == http.MethodPut:
 		s.put(w, r, repo, reference)
+	case r.URL.Query().Has("mount") && !s.Mounting:
+		r.URL.RawQuery = ""
+		s.proxy.ServeHTTP(w, r)
 	default:
 		s.proxy.ServeHTTP(w, r)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,15 +103,20 @@ func (c *Cloud) assume(w http.ResponseWriter, action string, form url.Values, tr
 		stsRefuse(w, "AccessDenied")
 		return ""
 	}
-	short := role.ARN[strings.LastIndexByte(role.ARN, '/')+1:]
-	s := &session{
-		principal: role, arn: fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", account(role.ARN), short, name),
-		key: "ASIA" + rand.Text()[:16], secret: c.issue("session-secret-"), token: c.issue("session-token-"), ends: c.now().Add(time.Hour),
-	}
-	c.keys[s.key] = s
+	s := c.open(role, name)
 	stsAnswer(w, action, fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
 		"<AssumedRoleUser><Arn>%s</Arn><AssumedRoleId>AROA:%s</AssumedRoleId></AssumedRoleUser>", s.key, s.secret, s.token, s.ends.UTC().Format(time.RFC3339), s.arn, name))
 	return s.arn
+}
+
+// open makes a session of a role. Whoever calls it has the lock.
+func (c *Cloud) open(role *Principal, name string) *session {
+	s := &session{
+		principal: role, arn: fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", account(role.ARN), path.Base(role.ARN), name),
+		key: "ASIA" + rand.Text()[:16], secret: c.issue("session-secret-"), token: c.issue("session-token-"), ends: c.now().Add(sessionLife),
+	}
+	c.keys[s.key] = s
+	return s
 }
 
 func stsAnswer(w http.ResponseWriter, action, result string) {
