@@ -39,6 +39,7 @@ func (b *binder) bindSources(n *node) map[string]Source {
 		if h := e.value.get("http"); h != nil {
 			s.HTTP = b.httpSource(h)
 		}
+		s.Registry = e.value.get("registry") != nil
 		out[e.name] = s
 	}
 	return out
@@ -135,8 +136,11 @@ func (b *binder) checkPlain(s *HTTPSource, n *node) {
 // testSources are the sources of a gate that asks for test results.
 func (b *binder) testSources(n *node) []string {
 	for _, s := range n.list() {
-		if h := b.sources[s.text].HTTP; h != nil && h.State == "" {
+		switch source := b.sources[s.text]; {
+		case source.HTTP != nil && source.HTTP.State == "":
 			b.report(s.place, "add state and passed to "+s.text, "%s gives the report of a scanner, not test results", s.text)
+		case source.Registry:
+			b.report(s.place, "name it under sources of the scan gate", "%s gives the scan of a registry, not test results", s.text)
 		}
 	}
 	return b.knownSources(n)

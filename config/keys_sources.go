@@ -7,6 +7,10 @@ func sourcesShape() *shape {
 		key{name: "azure-pipelines", doc: "The builds of the candidate's revision, and their test runs.", example: "{organization: acme, project: chat, pipeline: e2e, az: true}", value: pipelinesSourceShape()},
 		key{name: "http", doc: "Any address that answers in JSON.", example: "{url: 'https://ci.example.com/runs/{{.Revision}}', state: $.status, passed: [success]}", value: httpSourceShape()},
 		key{
+			name: "registry", doc: "The staging registry's own scan, for the gate `scan`: of Amazon ECR, asked for with the `read` identity.",
+			example: "{}", value: mapOf(""),
+		},
+		key{
 			name: "command", doc: "A program and its arguments, run without a shell on this machine, with JSON on its standard output. {{.Service}}, {{.Digest}}, {{.Revision}} and {{.Staging}} are filled in.",
 			example: "[./e2e-state, '{{.Revision}}']", value: listOf(text(sourceArgument), 1),
 		},
@@ -14,7 +18,7 @@ func sourcesShape() *shape {
 		key{name: "keep", doc: "How long an answer is shown again before it is asked for anew, 0s to 1h. A promotion always asks.", def: "1m", example: "5m", value: text(within("0s", "1h"))},
 	).choosing(
 		choice{need: []string{"github"}, may: rest}, choice{need: []string{"azure-pipelines"}, may: rest},
-		choice{need: []string{"http"}, may: rest}, choice{need: []string{"command"}, may: rest},
+		choice{need: []string{"http"}, may: rest}, choice{need: []string{"registry"}, may: rest}, choice{need: []string{"command"}, may: rest},
 	)
 	return dictOf(identifier, source)
 }

@@ -217,6 +217,9 @@ func editDistance(a, b string) int {
 
 // didYouMean is the hint for an unknown word among known ones.
 func didYouMean(word string, known []string) string {
+	if len(known) == 0 {
+		return "nothing may stand here: write {}"
+	}
 	all := "what may stand here: " + strings.Join(known, ", ")
 	if n := nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %q? %s", n, all)

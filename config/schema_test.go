@@ -89,6 +89,7 @@ func TestSchemaRefusesWhatItsTableRefuses(t *testing.T) {
 		"source-two-tokens": "between keys", "source-url-loopback": "between keys", "source-url-not-plain": "between keys",
 		"source-url-open-host": "code", "source-url-password": "code", "source-url-plain": "between keys", "source-without-sources": "between keys",
 		"e2e-by-a-scanner":     "between keys",
+		"e2e-by-a-registry":    "between keys",
 		"source-without-state": "between keys", "source-state-alone": "between keys",
 		"tuf-plain": "code", "tuf-root-is-a-trusted-root": "files", "tuf-without-root": "between keys", "unknown-provenance-group": "between keys",
 		"unknown-soak-group": "between keys", "unknown-source": "between keys", "unknown-vex-group": "between keys", "zone-local": "code", "zone-unknown": "code",

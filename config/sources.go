@@ -9,6 +9,7 @@ type Source struct {
 	GitHub    *GitHubSource
 	Pipelines *PipelinesSource
 	HTTP      *HTTPSource
+	Registry  bool          // the scan of the staging registry itself, asked for with the read identity
 	Command   []string      // argv, templates over Service, Digest, Revision, Staging; JSON on its standard output
 	Timeout   time.Duration // 10 s by default
 	Keep      time.Duration // how long an answer may be shown again; 1 m by default; a promotion always asks

@@ -32,6 +32,7 @@ sources:
       ca: corp.pem
   here:    {http: {url: 'http://127.0.0.1:8080/state', state: $.s, passed: [ok], plain-http: true}}
   harbor:  {http: {url: 'https://harbor.example.com/report/{{.Digest}}', token-env: HARBOR_TOKEN}}
+  own:     {registry: {}, timeout: 30s}
   script:  {command: [./state, '{{.Digest}}', '{{.Staging}}']}
 `+smallest)
 	want := map[string]config.Source{
@@ -46,6 +47,7 @@ sources:
 		}},
 		"here":   {HTTP: &config.HTTPSource{URL: "http://127.0.0.1:8080/state", Header: "Authorization", State: "$.s", Passed: []string{"ok"}, PlainHTTP: true}},
 		"harbor": {HTTP: &config.HTTPSource{URL: "https://harbor.example.com/report/{{.Digest}}", TokenEnv: "HARBOR_TOKEN", Header: "Authorization"}},
+		"own":    {Registry: true, Timeout: 30 * time.Second, Keep: time.Minute},
 		"script": {Command: []string{"./state", "{{.Digest}}", "{{.Staging}}"}},
 	}
 	for name, s := range want {

@@ -9,6 +9,13 @@ import (
 	"plimsoll/gates/evidence"
 )
 
+// Wanted is the platforms of a candidate that the scan and base-image gates
+// have to cover: those of the policy that it has, or all of its own.
+func Wanted(p Policy, in Input) []Platform {
+	platforms, _ := wanted(p, in)
+	return platforms
+}
+
 // wanted is the platforms that have to be covered, and the names of those that
 // the policy asks for and the candidate does not have.
 func wanted(p Policy, in Input) (platforms []Platform, absent []string) {

@@ -29,6 +29,7 @@ type sourceDocument struct {
 	Total     string   `json:"total"`
 	Time      string   `json:"time"`
 	CA        []byte   `json:"ca"`
+	Registry  *string  `json:"registry"` // the staging repository
 	Command   []string `json:"command"`
 }
 
@@ -44,6 +45,8 @@ func (s sourceDocument) source(name string) config.Source {
 			URL: *s.HTTP, State: s.State, Passed: s.Passed, Running: s.Running,
 			Count: s.Count, Total: s.Total, Time: s.Time, CA: s.CA,
 		}
+	case s.Registry != nil:
+		out.Registry = true
 	default:
 		out.Command = s.Command
 	}

@@ -135,6 +135,7 @@ func (d draws) policy() gates.Policy {
 		"ci":       {Name: "ci", GitHub: &config.GitHubSource{API: "https://api.github.com", Repository: "acme/chat", Checks: d.words("checks")}},
 		"scanner":  {Name: "scanner", HTTP: &config.HTTPSource{URL: "https://x/{{.Digest}}", State: "$.state", Passed: d.words("passed"), CA: []byte("PEM")}},
 		"qa-leads": {Name: "qa-leads", Pipelines: &config.PipelinesSource{URL: "https://dev.azure.com/acme", Project: "chat", Pipeline: "e2e"}},
+		"y":        {Name: "y", Registry: true},
 		"z":        {Name: "z", Command: d.words("argv")},
 	}}
 	for _, name := range []string{"ci", "scanner", "qa-leads", "release-owners", config.PolicyOwners} {

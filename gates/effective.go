@@ -178,6 +178,8 @@ func (p Policy) effectiveSources() object {
 				"http": h.URL, "state": h.State, "passed": sorted(h.Passed), "running": sorted(h.Running),
 				"count": h.Count, "total": h.Total, "time": h.Time, "ca": encoded(h.CA),
 			}
+		case s.Registry:
+			o[name] = object{"registry": p.Service.Staging}
 		default:
 			o[name] = object{"command": append([]string{}, s.Command...)}
 		}

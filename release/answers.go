@@ -35,6 +35,7 @@ func (d *Desk) answers(ctx context.Context, w world, image diff.Image, o outline
 		return nil
 	}
 	q := sources.Question{Service: w.Name, Staging: w.Staging, Digest: image.Digest}
+	q.Images = gates.Wanted(w.policy, gates.Input{Candidate: image.Digest, Platforms: o.Children})
 	q.Revision, q.RevisionErr = d.revision(w, image, o, items)
 	if w.patience == lately {
 		return d.sources.Within(ctx, names, q, moments)

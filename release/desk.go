@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/semaphore"
 
 	"plimsoll/config"
@@ -64,7 +65,12 @@ func New(o Options) *Desk {
 		o.Now = time.Now
 	}
 	d := &Desk{Options: o, memory: semaphore.NewWeighted(memoryInUse), transit: semaphore.NewWeighted(transitMost)}
-	d.sources = sources.New(sources.Options{Config: o.Config, Trusted: d.commands, Kept: o.Store, Now: o.Now, Version: o.Version})
+	d.sources = sources.New(sources.Options{
+		Config: o.Config, Trusted: d.commands, Kept: o.Store, Now: o.Now, Version: o.Version,
+		Scan: func(ctx context.Context, repo registry.Repository, dg digest.Digest) (registry.Scan, error) {
+			return d.read().Scan(ctx, repo, dg)
+		},
+	})
 	return d
 }
 

@@ -21,6 +21,7 @@
 //	github.go      check runs and commit statuses; checks.go: what they mean together
 //	pipelines.go   builds of Azure Pipelines; testruns.go: their test runs
 //	endpoint.go    any HTTP endpoint; path.go: JSONPath
+//	ownscan.go     the staging registry's own scan: ECR, Harbor
 //	command.go     a program and the JSON that it prints
 //	scanner.go     reports of scanners: files, Harbor, ECR
 //	fill.go        the templates of URLs and arguments

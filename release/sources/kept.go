@@ -47,7 +47,7 @@ func newKept(s Shelf) *kept { return &kept{shelf: s, answers: map[string]keptAns
 // keyOf tells questions to a source apart. The source's own configuration is
 // in it: an answer to another question is not taken for one to this.
 func keyOf(dir string, c config.Source, q Question) string {
-	raw, err := json.Marshal([]any{dir, c, q.Service, q.Staging, q.Digest, q.Revision})
+	raw, err := json.Marshal([]any{dir, c, q.Service, q.Staging, q.Digest, q.Revision, q.Images})
 	if err != nil {
 		panic("sources: a configuration of strings cannot be encoded: " + err.Error())
 	}

@@ -16,6 +16,7 @@ import (
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/registry"
 	"plimsoll/release/forge"
 )
 
@@ -24,6 +25,7 @@ const (
 	GitHub    = "github"
 	Pipelines = "azure-pipelines"
 	HTTP      = "http"
+	Registry  = "registry"
 	Command   = "command"
 )
 
@@ -39,6 +41,9 @@ type Question struct {
 	Staging  string // host/path
 	Digest   digest.Digest
 	Revision string // the commit that the image was built from, in full; "" if nothing says
+	// Images are the platforms of the candidate that have to be looked at, itself
+	// if it is of one platform only.
+	Images []gates.Platform
 	// RevisionErr says why the revision is not known, for the source that needs it.
 	RevisionErr error
 }
@@ -54,6 +59,8 @@ type Options struct {
 	Environ []string         // nil: os.Environ(); tokens are read from it, programs get it without our secrets
 	Roots   *x509.CertPool   // who may sign for servers; nil: whom the system trusts
 	Version string           // of this program, for the servers' logs
+	// Scan asks a registry for its own scan of an image; nil: no registry can be asked.
+	Scan func(ctx context.Context, repo registry.Repository, dg digest.Digest) (registry.Scan, error)
 }
 
 // Sources asks the sources of one configuration. Safe for concurrent use.
@@ -195,6 +202,8 @@ func (s *Sources) form(c config.Source) asker {
 		return pipelines{s, *c.Pipelines}
 	case HTTP:
 		return endpoint{s, *c.HTTP}
+	case Registry:
+		return ownScan{s}
 	}
 	return command{s, c}
 }
@@ -208,6 +217,8 @@ func KindOf(c config.Source) string {
 		return Pipelines
 	case c.HTTP != nil:
 		return HTTP
+	case c.Registry:
+		return Registry
 	}
 	return Command
 }
