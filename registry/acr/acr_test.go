@@ -284,6 +284,43 @@ func TestFederatedIdentitiesOfPipelines(t *testing.T) {
 	}
 }
 
+func TestAMachineInAzureHasAnIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.push(t, w.prod, "app", "v1")
+	for _, variable := range []string{"AZURE_CLIENT_ID", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "IMDS_ENDPOINT"} {
+		t.Setenv(variable, "")
+	}
+	w.entries[prod] = config.Registry{Read: &config.Identity{Azure: &config.AzureIdentity{Method: "managed-identity", ClientID: "app-release"}}}
+	read := w.client(registry.Read)
+	_, err := read.Head(t.Context(), w.prod.Repository("app"), "v1")
+	must(t, err)
+	if subject, _ := read.Identity(prod); subject != "app app-release ("+release+")" {
+		t.Errorf("%q", subject)
+	}
+	w.entries[prod] = config.Registry{Read: &config.Identity{Azure: &config.AzureIdentity{Method: "managed-identity", ClientID: "somebody"}}}
+	if _, err := w.client(registry.Read).Head(t.Context(), w.prod.Repository("app"), "v1"); err == nil || !strings.Contains(fault.HintOf(err), "client-id") {
+		t.Errorf("got %v (%s)", err, fault.HintOf(err))
+	}
+}
+
+// azd is the other program: it prints a token in its own form.
+func TestAzdGivesATokenToo(t *testing.T) {
+	w := newWorld(t)
+	w.push(t, w.staging, "app", "v1")
+	dir := t.TempDir()
+	expires := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	write(t, filepath.Join(dir, "token"), `{"token":"`+w.EntraToken(reader, "https://containerregistry.azure.net")+`","expiresOn":"`+expires+`"}`, 0o600)
+	write(t, filepath.Join(dir, "azd"), "#!/bin/sh\ncat "+dir+"/token\n", 0o700)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	w.entries[staging] = config.Registry{Read: &config.Identity{Azure: &config.AzureIdentity{Method: "azd"}}}
+	read := w.client(registry.Read)
+	_, err := read.Head(t.Context(), w.staging.Repository("app"), "v1")
+	must(t, err)
+	if subject, _ := read.Identity(staging); !strings.Contains(subject, "owner@example.com") {
+		t.Errorf("%q", subject)
+	}
+}
+
 func write(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte(text), mode))

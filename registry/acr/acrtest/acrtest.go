@@ -25,7 +25,9 @@ import (
 const (
 	Entra   = "login.microsoftonline.com"
 	Manager = "management.azure.com"
-	Tenant  = "72f988bf-0000-4000-8000-2d7cd011db47"
+	// Metadata is where a machine in Azure asks for its identity.
+	Metadata = "169.254.169.254"
+	Tenant   = "72f988bf-0000-4000-8000-2d7cd011db47"
 )
 
 // Cloud is one Azure with its authority, its Resource Manager and its registries.
@@ -33,6 +35,7 @@ type Cloud struct {
 	t         testing.TB
 	ca        *registrytest.CA
 	address   string
+	plain     string // address of the metadata service, which speaks no TLS
 	key       []byte // of its tokens
 	mu        sync.Mutex
 	now       func() time.Time
@@ -96,12 +99,18 @@ func New(t testing.TB, people ...*Principal) *Cloud {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	c.address = server.Listener.Addr().String()
+	metadata := httptest.NewServer(http.HandlerFunc(c.metadata))
+	t.Cleanup(metadata.Close)
+	c.plain = metadata.Listener.Addr().String()
 	return c
 }
 
 // Dial connects every name of the cloud to its listener.
 func (c *Cloud) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(address)
+	if host == Metadata {
+		address = c.plain
+	}
 	if host == Entra || host == Manager || host == "dev.azure.com" || strings.HasSuffix(host, ".azurecr.io") {
 		address = c.address
 	}
@@ -244,4 +253,12 @@ func (c *Cloud) Revoke(object, host, action string) {
 	defer c.mu.Unlock()
 	p := c.people[object]
 	p.Roles[host] = slices.DeleteFunc(slices.Clone(p.Roles[host]), func(a string) bool { return a == action })
+}
+
+// Grant gives a principal a right.
+func (c *Cloud) Grant(object, host, action string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.people[object]
+	p.Roles[host] = append(slices.Clone(p.Roles[host]), action)
 }

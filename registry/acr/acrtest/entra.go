@@ -3,6 +3,7 @@ package acrtest
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -70,6 +71,32 @@ func (c *Cloud) entraToken(w http.ResponseWriter, r *http.Request) {
 		answer["scope"], answer["refresh_token"] = r.FormValue("scope"), c.sign(token{Kind: "refresh", Object: who.Object}, 24*time.Hour)
 	}
 	reply(w, http.StatusOK, answer)
+}
+
+// metadata is the metadata service of a machine in Azure, with every principal as
+// a user-assigned identity of the machine.
+// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+func (c *Cloud) metadata(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/metadata/identity/oauth2/token" || r.Header.Get("Metadata") != "true" || r.URL.Query().Get("api-version") == "" {
+		reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "Required metadata header not specified"})
+		return
+	}
+	var who *Principal
+	c.mu.Lock()
+	for _, p := range c.people {
+		if p.Client != "" && p.Client == r.URL.Query().Get("client_id") {
+			who = p
+		}
+	}
+	c.mu.Unlock()
+	if who == nil {
+		reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "Identity not found"})
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"access_token": c.EntraToken(who.Object, r.URL.Query().Get("resource")), "client_id": who.Client, "token_type": "Bearer",
+		"expires_in": strconv.Itoa(int(entraLife / time.Second)), "expires_on": strconv.FormatInt(c.time().Add(entraLife).Unix(), 10), "resource": r.URL.Query().Get("resource"),
+	})
 }
 
 // SignIn is what a person does with a device code in a browser.

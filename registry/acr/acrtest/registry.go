@@ -91,10 +91,16 @@ func (s *Registry) exchange(w http.ResponseWriter, r *http.Request) {
 	case !ok || t.Audience != "https://containerregistry.azure.net" || r.FormValue("tenant") != t.Tenant || !s.knows(t.Object):
 		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
 	default:
-		reply(w, http.StatusOK, map[string]string{"refresh_token": c.sign(token{
-			Audience: s.Host, Issuer: "Azure Container Registry", Object: t.Object, Subject: t.Object, Tenant: t.Tenant, Kind: "refresh_token",
-		}, s.RefreshLife)})
+		reply(w, http.StatusOK, map[string]string{"refresh_token": s.Refresh(t.Object)})
 	}
+}
+
+// Refresh is a refresh token of the registry for a principal, as an exchange
+// gives it: what az acr login hands to docker.
+func (s *Registry) Refresh(object string) string {
+	return s.cloud.sign(token{
+		Audience: s.Host, Issuer: "Azure Container Registry", Object: object, Subject: object, Tenant: Tenant, Kind: "refresh_token",
+	}, s.RefreshLife)
 }
 
 // knows tells whether a principal has any role here.
