@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"plimsoll/gates/evidence"
 	"plimsoll/release"
 )
 
@@ -19,6 +20,9 @@ func verificationText(w io.Writer, v release.Verification) {
 		fmt.Fprintf(w, "  by       %s\n", v.Who())
 		if v.At != nil {
 			fmt.Fprintf(w, "  at       %s\n", moment(*v.At))
+		}
+		if v.Identity != nil {
+			fmt.Fprintf(w, "  as       %s\n", identityText(*v.Identity))
 		}
 		fmt.Fprintf(w, "  from     %s\n  service  %s\n  record   %s\n  policy   %s%s\n", v.From, v.Service, v.Record, orDash(v.Policy), signatureText(v))
 	}
@@ -38,6 +42,15 @@ func verificationText(w io.Writer, v release.Verification) {
 	for _, problem := range v.Problems {
 		fmt.Fprintf(w, "  problem  %s\n", problem)
 	}
+}
+
+// identityText names who wrote to prod's registry, and until when they could.
+func identityText(p evidence.Principal) string {
+	text := p.Subject + " at " + p.Registry
+	if !p.ExpiresOn.IsZero() {
+		text += ", until " + moment(p.ExpiresOn)
+	}
+	return text
 }
 
 // signatureText says whether owners vouch for the policy.

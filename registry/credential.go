@@ -22,7 +22,7 @@ type credential struct {
 	identityToken      string // an OAuth2 refresh token
 	registryToken      string // a bearer token, sent as it is
 
-	subject string    // who it proves, if its provider said so
+	subject string    // who it proves, if that is known
 	expires time.Time // zero: unknown
 }
 
@@ -96,7 +96,7 @@ func fromEnvironment(name string, purpose Purpose, id *config.Identity) (credent
 			fmt.Sprintf("set %s, or change password-env under registries → %s", id.PasswordEnv, name), nil,
 			"no password for %s (%s, user %s): the environment variable %s is not set", name, purpose, id.Username, id.PasswordEnv)
 	}
-	return credential{username: id.Username, password: password}.register(), nil
+	return credential{username: id.Username, password: password, subject: account(id.Username)}.register(), nil
 }
 
 // dockerResource is a registry in the words of docker's configuration.
@@ -150,7 +150,18 @@ func askDocker(ctx context.Context, name string) (credential, error) {
 	if cred.username == "<token>" && cred.identityToken == "" { // the helper protocol's mark of an identity token
 		cred = credential{identityToken: cred.password}
 	}
+	cred.subject = account(cred.username)
 	return cred.register(), nil
+}
+
+// account names the account of a password; "" without one, and for the names that go
+// with a token of Azure's and AWS's registries, whoever has it.
+func account(name string) string {
+	switch name {
+	case "", "00000000-0000-0000-0000-000000000000", "AWS":
+		return ""
+	}
+	return "user " + name
 }
 
 // describe says in a few words where an identity comes from, without secrets.

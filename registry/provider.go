@@ -238,7 +238,7 @@ func (c *Client) Restore(ctx context.Context, repo Repository, dg digest.Digest,
 }
 
 // Identity is who the client is to a host, and until when, as far as it was
-// asked and the provider knows: subject "" before the first request and for other credentials.
+// asked and it is known: subject "" before the first request, and where nobody says whose a token is.
 func (c *Client) Identity(name string) (subject string, expires time.Time) {
 	l := c.host(name).login
 	l.mu.Lock()

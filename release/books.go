@@ -78,6 +78,14 @@ func targetsOf(c ledger.Chain, current digest.Digest) []Target {
 	return out
 }
 
+// principal is who a record says wrote to prod's registry, fit to be shown.
+func principal(p *evidence.Principal) *evidence.Principal {
+	if p == nil {
+		return nil
+	}
+	return &evidence.Principal{Registry: clean.Text(p.Registry), Subject: clean.Text(p.Subject), ExpiresOn: p.ExpiresOn}
+}
+
 func cleanTags(tags []string) []string {
 	out := make([]string, 0, len(tags))
 	for _, t := range tags {

@@ -97,6 +97,7 @@ func entryOf(p place, chain ledger.Chain, r ledger.Record) Entry {
 		Record: &r.Digest, Verified: r.Verified, Problem: problemOf(chain, r), Seconds: r.Seconds(), Overrides: cleanTags(m.Overrides),
 		RequestedBy: askers(m.RequestedBy), Number: r.Number, PolicyHash: string(m.Policy.Digest), Tags: cleanTags(m.To.Tags),
 	}
+	e.Identity = principal(m.Identity)
 	for _, g := range m.Gates {
 		for _, ev := range g.Evidence {
 			if ev.Digest != "" {

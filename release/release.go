@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/gates"
+	"plimsoll/gates/evidence"
 	"plimsoll/release/operation"
 )
 
@@ -105,6 +106,8 @@ type Entry struct {
 	Tags        []string        `json:"tags,omitempty"`
 	Evidence    []digest.Digest `json:"evidence,omitempty"`
 	PolicyHash  string          `json:"policy,omitempty"`
+	// Identity is who wrote to prod's registry; nil: the record does not say.
+	Identity *evidence.Principal `json:"identity,omitempty"`
 }
 
 // Target is a digest that prod can be rolled back to.

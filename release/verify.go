@@ -43,6 +43,8 @@ type Verification struct {
 	PolicySigned    bool           `json:"policySigned"`        // one of its owners signed it
 	PolicyBy        string         `json:"policySignedBy,omitempty"`
 	Problems        []string       `json:"problems"` // why Promoted is false, or what else is wrong
+	// Identity is who wrote to prod's registry; nil: the record does not say.
+	Identity *evidence.Principal `json:"identity,omitempty"`
 }
 
 // splitReference reads REPO@DIGEST; nothing else, since a tag may mean another
@@ -151,6 +153,7 @@ func (v *Verification) describe(p place, chain ledger.Chain, r ledger.Record) {
 	v.Action, v.From = clean.Text(r.Predicate.Action), clean.Text(r.Predicate.From.URI)
 	v.Policy, v.Reason = string(r.Predicate.Policy.Digest), clean.Text(r.Predicate.Reason)
 	v.Overrides, v.RequestedBy = cleanTags(r.Predicate.Overrides), askers(r.Predicate.RequestedBy)
+	v.Identity = principal(r.Predicate.Identity)
 	if problem := problemOf(chain, r); problem != "" {
 		v.Problems = append(v.Problems, "its record: "+problem)
 	}

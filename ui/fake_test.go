@@ -12,6 +12,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates"
+	"plimsoll/gates/evidence"
 	"plimsoll/registry"
 	"plimsoll/release"
 	"plimsoll/release/diff"
@@ -274,7 +275,7 @@ func sampleTargets() []release.Target {
 func sampleEntries() []release.Entry {
 	a, b, c := hex("aaaa"), hex("bbbb"), older0
 	return []release.Entry{
-		{At: noon.Add(-6 * day), Action: "promote", Service: "chat-api", Digest: running0, Previous: &c, Actor: "owner@example.com", Reason: "weekly release", Record: &a, Verified: true, Seconds: 41.2, Number: 7, Tags: []string{"v1.41.0"}, Evidence: []digest.Digest{hex("e1"), hex("e2")}, PolicyHash: string(hex("f0"))},
+		{At: noon.Add(-6 * day), Action: "promote", Service: "chat-api", Digest: running0, Previous: &c, Actor: "owner@example.com", Reason: "weekly release", Record: &a, Verified: true, Seconds: 41.2, Number: 7, Tags: []string{"v1.41.0"}, Evidence: []digest.Digest{hex("e1"), hex("e2")}, PolicyHash: string(hex("f0")), Identity: &evidence.Principal{Registry: "acrprod.azurecr.io", Subject: "release@example.com", ExpiresOn: noon.Add(-6*day + time.Hour)}},
 		{At: noon.Add(-13 * day), Action: "rollback", Service: "chat-api", Digest: older0, Actor: "oncall@example.com", Reason: "memory leak", Record: &b, Verified: true, Seconds: 3.1, Number: 6, Tags: []string{"v1.40.0"}},
 		{At: noon.Add(-14 * day), Action: "promote", Service: "chat-api", Digest: rotten0, Actor: "somebody", Number: 5, Problem: "unfinished: the completion is missing"},
 		{At: noon.Add(-20 * day), Action: "adopt", Service: "chat-api", Digest: older0, Actor: "owner@example.com", Number: 4},

@@ -66,6 +66,13 @@ func recordLines(d *data, e release.Entry) []line {
 	if e.Seconds > 0 {
 		lines = append(lines, field("took", fmt.Sprintf("%.1f s", e.Seconds)))
 	}
+	if i := e.Identity; i != nil {
+		words := i.Subject + " at " + i.Registry
+		if !i.ExpiresOn.IsZero() {
+			words += ", until " + clock(i.ExpiresOn)
+		}
+		lines = append(lines, field("wrote as", words))
+	}
 	if e.PolicyHash != "" {
 		lines = append(lines, digestLine("policy", e.PolicyHash))
 	}

@@ -112,6 +112,15 @@ type PromotionPredicate struct {
 	Tool           Tool         `json:"tool"`
 	Operation      string       `json:"operation,omitempty"` // id in the journal of the machine that asked for it
 	AuditHead      string       `json:"auditHead,omitempty"` // hash of the newest entry of that machine's audit chain, hex
+	// Identity is who wrote to prod's registry; nil: the registry did not say.
+	Identity *Principal `json:"identity,omitempty"`
+}
+
+// Principal is an identity of a registry, in the words of the registry or its cloud.
+type Principal struct {
+	Registry  string    `json:"registry"` // host
+	Subject   string    `json:"subject"`
+	ExpiresOn time.Time `json:"expiresOn,omitzero"` // when its credential ends; zero: unknown, or never
 }
 
 // CompletionPredicate completes a record that was written ahead of the move,

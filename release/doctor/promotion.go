@@ -125,13 +125,13 @@ func (e *examination) lifetime(entry config.Registry, subject string, ends time.
 
 // separate tells whether the identities of every day are someone else than the promotion
 // identity: by the names that the registry's cloud gives them, else as they are configured.
-// A person's own login that may not write now may do so once a role is activated.
+// A person's own login in Azure that may not write now may do so once a role is activated.
 func (e *examination) separate(entry config.Registry, everyday, promoting string, writes bool) Fact {
 	q := question{"promotion-separate", e.Prod.Host}
 	remedy := "promote with an identity that nobody uses every day"
 	if everyday != "" && promoting != "" {
 		switch {
-		case everyday == promoting && !writes:
+		case everyday == promoting && !writes && entry.Promote.Azure != nil:
 			return q.warning("the everyday and the promotion identity are the same: %s", everyday).
 				because("it may not write now; while a role is activated for it, everything that uses its login may write prod").
 				todo("activate the role for as short as a promotion takes, or let a pipeline promote: via, see docs/promote.md")

@@ -91,6 +91,8 @@ func (s *state) predicate(ctx context.Context) (evidence.PromotionPredicate, err
 	for _, asker := range s.requesters() {
 		p.RequestedBy = append(p.RequestedBy, evidence.Identity{ID: clean.Text(asker)})
 	}
+	s.identify()
+	p.Identity = s.Identity
 	// A store that cannot tell its head is audit verify's business.
 	_, p.AuditHead, _ = s.r.Journal.AuditHead()
 	// A rollback has just read the chain; naming its head saves the ledger a look.

@@ -58,8 +58,9 @@ type journaled struct {
 	Skipped   string                   `json:"skipped,omitempty"` // why the delivery is somebody else's now
 	Left      digest.Digest            `json:"left,omitempty"`    // the digest that a rollback quarantines
 	Audited   bool                     `json:"audited,omitempty"`
-	Finished  time.Time                `json:"finished,omitzero"` // when prod was done
-	Closing   string                   `json:"closing,omitempty"` // why it ends without a move; its record is to be marked
+	Finished  time.Time                `json:"finished,omitzero"`  // when prod was done
+	Identity  *evidence.Principal      `json:"identity,omitempty"` // who wrote prod, as its registry knows them
+	Closing   string                   `json:"closing,omitempty"`  // why it ends without a move; its record is to be marked
 	Warnings  []string                 `json:"warnings,omitempty"`
 }
 
@@ -163,6 +164,7 @@ func decode(op store.Operation) (journaled, error) {
 
 // save writes the operation to the journal; it is on the disk afterwards.
 func (s *state) save() error {
+	s.identify()
 	raw, err := json.Marshal(s.journaled)
 	if err != nil {
 		return fmt.Errorf("journal the operation: %w", err)
@@ -220,6 +222,17 @@ func (s *state) identity() *registry.Client {
 		s.writer = s.r.Client(registry.Promote)
 	}
 	return s.writer
+}
+
+// identify notes who the promote identity is, once its registry has asked for it.
+// Whoever only writes what is owed after the move is not who moved.
+func (s *state) identify() {
+	if s.writer == nil || s.op.Moved && s.Identity != nil {
+		return
+	}
+	if subject, ends := s.writer.Identity(s.prod.Host); subject != "" {
+		s.Identity = &evidence.Principal{Registry: s.prod.Host, Subject: clean.Text(subject), ExpiresOn: ends.UTC().Truncate(time.Second)}
+	}
 }
 
 // drop ends the promote identity and the lease.
