@@ -37,7 +37,7 @@ func (e *evaluation) baseImage() Check {
 func (e *evaluation) judgeBases(b built, p Platform) ruling {
 	gate := e.policy.Service.Gates.BaseImage
 	name := platformName(p)
-	r := ruling{key: name, at: b.at, status: Pass, evidence: b.Manifest, id: b.id(), summary: "pinned"}
+	r := ruling{key: name, at: b.at, status: Pass, evidence: b.Manifest, voucher: b.voucher, id: b.id(), summary: "pinned"}
 	all := make([]string, 0, len(b.bases))
 	for _, base := range b.bases {
 		all = append(all, base.String())

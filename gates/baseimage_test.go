@@ -21,8 +21,12 @@ func TestBuildKitsProvenanceCountsOnceCISignedTheIndex(t *testing.T) {
 	w.expect(gates.BaseImage, gates.Missing, "none", "counts once ci signed")
 	w.add(w.tests(mallory, "smoke", time.Hour), w.sign(ci, evidence.TestResult, map[string]any{"result": "PASSED"}, elsewhere))
 	w.expect(gates.BaseImage, gates.Missing)
-	w.add(w.tests(ci, "smoke", time.Hour, "whatever it says"))
+	voucher := w.tests(ci, "smoke", time.Hour, "whatever it says")
+	w.add(voucher)
 	w.expect(gates.BaseImage, gates.Pass, "pinned", "built from debian:12-slim@sha256:aaaa", "inside the index that ci signed")
+	if c := check(w.judge(), gates.BaseImage); len(c.Evidence) != 3 || !slices.Contains(c.Evidence, voucher.Manifest) {
+		t.Errorf("what the check rests on does not hold the statement that vouches: %v", c.Evidence)
+	}
 }
 
 func TestBaseImageNamesWhatIsNotPinned(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"plimsoll/gates/evidence"
 )
 
@@ -13,7 +15,8 @@ type built struct {
 	proof
 	provenance
 	platforms []Platform
-	who       string // signed by …, in words
+	who       string        // signed by …, in words
+	voucher   digest.Digest // manifest of the statement that vouches for it, if it is not signed itself
 }
 
 // builds finds the provenance that says what an image is built on: signed by
@@ -144,7 +147,8 @@ func (e *evaluation) vouched(item evidence.Item, s evidence.Statement, voucher p
 		f.broken = append(f.broken, fmt.Sprintf("%s inside the index: %v", label(item), err))
 		return built{}, false
 	}
-	b := built{proof: proof{v, at}, provenance: pr, who: fmt.Sprintf("from BuildKit, inside the index that %s signed (%s)", voucher.Group, short(voucher.id()))}
+	b := built{proof: proof{v, at}, provenance: pr, voucher: voucher.Manifest,
+		who: fmt.Sprintf("from BuildKit, inside the index that %s signed (%s)", voucher.Group, short(voucher.id()))}
 	for _, p := range platforms {
 		if s.About(p.Digest) {
 			b.platforms = append(b.platforms, p)

@@ -175,8 +175,10 @@ func settle(decided []ruling, f found) Check {
 		if r.status == c.Status || !r.status.Passes() {
 			c.Reasons = append(c.Reasons, r.reasons...)
 		}
-		if r.evidence != "" {
-			c.Evidence = append(c.Evidence, r.evidence)
+		for _, used := range []digest.Digest{r.evidence, r.voucher} {
+			if used != "" {
+				c.Evidence = append(c.Evidence, used)
+			}
 		}
 	}
 	if len(f.broken) > 0 {

@@ -24,6 +24,7 @@ type ruling struct {
 	summary  string
 	reasons  []string
 	evidence digest.Digest // manifest, for people and records; "" for an answer and for one that is gone
+	voucher  digest.Digest // manifest of the statement without which evidence would not count, if it is another
 	id       digest.Digest // names the statement or the answer for good
 	tests    tests
 	findings []report.Finding

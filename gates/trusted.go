@@ -26,3 +26,19 @@ func Trusted(item evidence.Item, trust []config.Group, now time.Time, about ...d
 	v, err := verifyAny(envelope, trust, now)
 	return err == nil && slices.ContainsFunc(about, v.About)
 }
+
+// Vouched tells whether item is an attestation of BuildKit that counts: part of
+// the index, about one of its platforms, and any group of trust signed one of all
+// about the index, whatever it says. It is what the base-image gate takes.
+func Vouched(item evidence.Item, all []evidence.Item, trust []config.Group, now time.Time, index digest.Digest, platforms ...digest.Digest) bool {
+	if item.Form != evidence.BuildKit {
+		return false
+	}
+	s, err := insideIndex(item)
+	if err != nil || !slices.ContainsFunc(platforms, s.About) {
+		return false
+	}
+	return slices.ContainsFunc(all, func(other evidence.Item) bool {
+		return other.Form != evidence.SimpleSigning && Trusted(other, trust, now, index)
+	})
+}

@@ -18,6 +18,7 @@ import (
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
+	"plimsoll/registry/embedded"
 	"plimsoll/release"
 	"plimsoll/release/operation"
 	"plimsoll/store"
@@ -302,6 +303,40 @@ func TestVerifyJudgesUnderThePolicyThatTheRecordNames(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		w.laptop() // and where nothing is remembered
+	}
+}
+
+// BuildKit signs nothing: its provenance counts because the builders signed something
+// about the index that it is part of; so that travels to prod, and is asked for there.
+func TestVerifyTakesBuildKitsProvenanceAsTheGateDid(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.edits = append(w.edits, noSignOff, func(c *config.Config) {
+			c.Services[0].Gates.BaseImage = &config.BaseImageGate{Signers: []string{"builders"}, Pinned: true}
+			c.Services[0].Copy = config.CopyUsed
+			c.Trust["builders"] = w.stranger.group("builders")
+		})
+	})
+	built := func(img *embedded.Image) {
+		img.Attestations = []embedded.Attestation{embedded.Provenance{
+			Repository: "https://github.com/acme/chat.git", Revision: "abc", Started: w.now, Finished: w.now,
+			Bases: []embedded.Base{{Name: "debian", Tag: "13", Digest: digest.FromString("debian"), Pinned: true, Platform: "linux/amd64"}},
+		}.Attestation()}
+	}
+	dg := w.push(w.staging, "v1", image("app", w.now, built))
+	w.scanned(w.scanner, w.children(dg)[0])
+	w.tested(w.ci, dg, "PASSED")
+	voucher := w.sign(w.stranger, dg, "https://example.com/built/v1", map[string]any{})
+	if err := w.try(dg); err != nil {
+		t.Fatal(err)
+	}
+	if v := w.verify(dg); !v.Promoted || len(v.Problems) != 0 || check(t, v.Checks, gates.BaseImage).Summary != "2 of 2 pieces of evidence verified again in prod" {
+		t.Errorf("%+v", v)
+	}
+	w.deleteFrom(w.prod, voucher)
+	w.laptop()
+	v := w.verify(dg)
+	if c := check(t, v.Checks, gates.BaseImage); c.Summary != "0 of 2 pieces of evidence verified again in prod" || len(c.Reasons) != 2 {
+		t.Errorf("nobody vouches for it any more: %+v", c)
 	}
 }
 
