@@ -88,7 +88,7 @@ func (e *evaluation) buildKit(signers []string, f *found) []built {
 	platforms, _ := wanted(e.policy, e.in)
 	var builds []built
 	for _, o := range e.reader.items {
-		if o.item.Form != evidence.BuildKit {
+		if o.item.Form != evidence.BuildKit || IsBill(o.item.PredicateType) {
 			continue
 		}
 		s, err := insideIndex(o.item)

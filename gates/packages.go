@@ -56,7 +56,7 @@ type Packages struct {
 func PackagesOf(p Policy, in Input) Packages {
 	e := newEvaluation(p, in)
 	signers := allGroups(p)
-	f, problem := e.ask(signers, isBill, e.reader.subjects)
+	f, problem := e.ask(signers, IsBill, e.reader.subjects)
 	if problem != nil {
 		return Packages{Problem: problem.Reasons[0]}
 	}
@@ -92,8 +92,12 @@ func comparePackages(a, b Package) int {
 	return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// isBill tells whether a predicate type is a bill of materials.
-func isBill(t string) bool {
+// Inside tells whether anything reads attestations of that predicate type inside
+// an index: what it was built from, and what is in it.
+func Inside(predicateType string) bool { return isProvenance(predicateType) || IsBill(predicateType) }
+
+// IsBill tells whether a predicate type is a bill of materials.
+func IsBill(t string) bool {
 	return t == cycloneDX || strings.HasPrefix(t, cycloneDX+"/") || isSPDX(t)
 }
 
@@ -108,11 +112,11 @@ func (e *evaluation) billsInside(signers []string) []proof {
 	}
 	var bills []proof
 	for _, o := range e.reader.items {
-		if o.item.Form != evidence.BuildKit || !isBill(cmp.Or(o.item.PredicateType, spdx)) {
+		if o.item.Form != evidence.BuildKit || !IsBill(cmp.Or(o.item.PredicateType, spdx)) {
 			continue
 		}
 		s, err := insideIndex(o.item)
-		if err != nil || !isBill(s.PredicateType) || !slices.ContainsFunc(e.in.Platforms, func(p Platform) bool { return s.About(p.Digest) }) {
+		if err != nil || !IsBill(s.PredicateType) || !slices.ContainsFunc(e.in.Platforms, func(p Platform) bool { return s.About(p.Digest) }) {
 			continue
 		}
 		bills = append(bills, proof{Verified: evidence.Verified{Item: o.item, Statement: s, Group: voucher.Group}})

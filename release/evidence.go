@@ -43,6 +43,7 @@ type gathering struct {
 	memory *memory  // lists that may be remembered; nil: everything is read afresh
 	mu     *sync.Mutex
 	aside  bool // the digest itself is no candidate: its own list may be remembered too
+	lean   bool // nobody asks what is in the image: BuildKit's bills of materials stay where they are
 }
 
 // found is the evidence of one digest. release gives its memory back.
@@ -68,6 +69,10 @@ func (g gathering) gather(ctx context.Context, dg digest.Digest, o outline) foun
 	}
 	pieces := append(g.pieces(ctx, sources), dsse...)
 	weight, err := weigh(pieces, g.repo.At(dg))
+	if err != nil {
+		pieces = withoutBills(pieces)
+		weight, err = weigh(pieces, g.repo.At(dg))
+	}
 	if err != nil {
 		return found{err: err, release: func() {}}
 	}

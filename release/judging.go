@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,6 +127,9 @@ func (w world) biggerRules() config.Bigger {
 	}
 	return g.Bigger
 }
+
+// lean tells whether a list needs no bills of materials: no rule looks at them.
+func (w world) lean() bool { return !slices.Contains(w.biggerRules().Rules, config.BiggerEcosystem) }
 
 // facts are what the custom gates may look at; nothing where there are none.
 func (w world) facts(image diff.Image, tags []string) gates.Facts {
@@ -266,7 +270,7 @@ func (d *Desk) describeProd(ctx context.Context, w *world, m *memory) {
 	}
 	image.Tags = d.tagsOf(w.place, w.prod)
 	w.image = &image
-	f := gathering{desk: d, repo: w.place.prod, shelf: shelf, memory: m, mu: &sync.Mutex{}, aside: true}.gather(ctx, w.prod, outlineOf(image))
+	f := gathering{desk: d, repo: w.place.prod, shelf: shelf, memory: m, mu: &sync.Mutex{}, aside: true, lean: m != nil && w.lean()}.gather(ctx, w.prod, outlineOf(image))
 	defer f.release()
 	d.examine(w.place, w.image, f.items)
 }

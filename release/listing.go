@@ -118,7 +118,7 @@ func (l *listing) candidates(ctx context.Context) []Candidate {
 	out := make([]Candidate, len(l.rows))
 	shelf := l.desk.shelf(l.staging)
 	defer shelf.flush()
-	g := gathering{desk: l.desk, repo: l.staging, shelf: shelf, tags: l.tags, memory: l.memory, mu: &l.mu}
+	g := gathering{desk: l.desk, repo: l.staging, shelf: shelf, tags: l.tags, memory: l.memory, mu: &l.mu, lean: l.lean()}
 	group := errgroup.Group{}
 	group.SetLimit(workers)
 	for i, r := range l.rows {

@@ -10,6 +10,7 @@ import (
 
 	"plimsoll/config"
 	"plimsoll/gates"
+	"plimsoll/registry/embedded"
 )
 
 // billOf is a CycloneDX bill of materials.
@@ -48,6 +49,43 @@ func TestAnEcosystemThatComesInAsksForASignOff(t *testing.T) {
 	w.good(silent)
 	if c := candidate(t, w.list(), silent); !slices.ContainsFunc(c.Bigger, func(s string) bool { return strings.Contains(s, "no verified bill of materials") }) {
 		t.Errorf("leaving it out is a way past: %v", c.Bigger)
+	}
+}
+
+// BuildKit writes its bill of materials into the index (buildx build --sbom=true).
+func TestBuildKitsBillOfMaterialsSaysWhatComesIn(t *testing.T) {
+	w := newWorld(t)
+	with := func(purls ...string) func(*embedded.Image) {
+		var packages []any
+		for _, p := range purls {
+			packages = append(packages, map[string]any{"externalRefs": []any{map[string]any{"referenceType": "purl", "referenceLocator": p}}})
+		}
+		return func(img *embedded.Image) {
+			img.Attestations = []embedded.Attestation{{PredicateType: "https://spdx.dev/Document", Predicate: map[string]any{"spdxVersion": "SPDX-2.3", "packages": packages}}}
+		}
+	}
+	first := w.push(w.staging, "v1.0", image("one", w.now.Add(-time.Hour), with("pkg:deb/debian/zlib1g@1.3")))
+	w.promote(first)
+	next := w.push(w.staging, "v1.1", image("two", w.now, with("pkg:deb/debian/zlib1g@1.4", "pkg:npm/left-pad@1.3.0")))
+	w.good(next)
+	d, err := w.desk.Diff(t.Context(), "chat", nil, next)
+	if err != nil || !slices.Equal(d.Packages.Added, []string{"pkg:npm/left-pad@1.3.0"}) {
+		t.Errorf("%+v, %v", d.Packages, err)
+	}
+	if c := candidate(t, w.list(), next); !slices.Contains(c.Bigger, "packages: new ecosystem npm") {
+		t.Errorf("%q", c.Bigger)
+	}
+	w.config.Services[0].Gates.SignOff.Bigger = config.Bigger{Rules: []config.BiggerRule{config.BiggerUser}}
+	w.laptop()
+	w.requests()
+	if c := candidate(t, w.list(), next); len(c.Bigger) != 0 || check(t, c.Checks, gates.SignOff).Status != gates.NotRequired {
+		t.Errorf("%+v", c)
+	}
+	lean := count(w.requests(), "GET", "/blobs/")
+	w.config.Services[0].Gates.SignOff.Bigger = config.DefaultBigger()
+	w.laptop()
+	if w.list(); count(w.requests(), "GET", "/blobs/") != lean+2 {
+		t.Error("a list whose rules look at no packages reads bills of materials")
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"plimsoll/config/clean"
+	"plimsoll/gates"
 	"plimsoll/gates/evidence"
 	"plimsoll/registry"
 )
@@ -35,6 +37,9 @@ func (g gathering) pieces(ctx context.Context, sources []source) []piece {
 			continue
 		}
 		out = append(out, layersOf(sources[i], c.raw)...)
+	}
+	if g.lean {
+		out = withoutBills(out)
 	}
 	return out
 }
@@ -89,7 +94,7 @@ func isBundle(mediaType string) bool {
 }
 
 // statements are the layers of an .att tag or a BuildKit attestation. Of
-// BuildKit's, only provenance is read: an SBOM proves nothing to a gate.
+// BuildKit's, what the gates and the difference look at is read.
 func statements(item evidence.Item, layers []ocispec.Descriptor) []piece {
 	out := make([]piece, 0, 1)
 	for _, l := range layers[:min(len(layers), registry.MaxPerDigest)] {
@@ -99,7 +104,7 @@ func statements(item evidence.Item, layers []ocispec.Descriptor) []piece {
 			one.PredicateType = clean.Text(l.Annotations["predicateType"])
 		case item.Form == evidence.BuildKit && l.MediaType == evidence.PayloadType:
 			one.PredicateType = clean.Text(l.Annotations[evidence.AnnotationInToto])
-			if one.PredicateType != evidence.SLSA1 && one.PredicateType != evidence.SLSA02 {
+			if !gates.Inside(one.PredicateType) {
 				continue
 			}
 		default:
@@ -108,6 +113,12 @@ func statements(item evidence.Item, layers []ocispec.Descriptor) []piece {
 		out = append(out, piece{one, l})
 	}
 	return out
+}
+
+// withoutBills leaves out BuildKit's bills of materials, which may have many
+// megabytes: without them it is only not known what is in an image.
+func withoutBills(pieces []piece) []piece {
+	return slices.DeleteFunc(pieces, func(p piece) bool { return p.item.Form == evidence.BuildKit && gates.IsBill(p.item.PredicateType) })
 }
 
 // weigh is the bytes of all pieces, at most evidenceMost.
