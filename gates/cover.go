@@ -128,7 +128,7 @@ func unprovenSummary(status Status, decided []ruling, missing []string) string {
 	case status == Missing:
 		return "no " + strings.Join(missing, ", ")
 	case status == Error:
-		return "evidence gone"
+		return "evidence disappeared"
 	case status == Waiting:
 		return "running"
 	}

@@ -47,7 +47,7 @@ func (e *evaluation) custom(c config.CustomGate) Check {
 		check.Evidence = append(check.Evidence, id.manifest)
 	}
 	if gone := e.goneBefore(c.Name); len(gone) > 0 {
-		check.Status, check.Summary = Error, "evidence gone"
+		check.Status, check.Summary = Error, "evidence disappeared"
 		check.Reasons = append(gone, check.Reasons...)
 	}
 	if len(s.found.broken) > 0 {
@@ -56,8 +56,8 @@ func (e *evaluation) custom(c config.CustomGate) Check {
 	}
 	if !check.Status.Passes() {
 		e.rememberAll(c.Name, s)
-		check.Reasons = append(check.Reasons, atMost(s.found.rejected)...)
 	}
+	check.Reasons = append(check.Reasons, s.found.beside(!check.Status.Passes())...)
 	return check
 }
 

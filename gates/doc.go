@@ -30,7 +30,7 @@
 // Files: gates.go (words), policy.go and effective.go (what decides, its
 // digest), document.go and document_rules.go (a policy that
 // can be read again), evaluate.go (order
-// and verdict), reader.go (which statements count), ruling.go (newest per key,
+// and verdict), reader.go and found.go (which statements count, and why others do not), ruling.go (newest per key,
 // negatives), cover.go (platforms), sources.go (which answers count),
 // override.go, standing.go (the policy's signature); one file per gate: e2e.go,
 // scan.go with vex.go, vexfile.go (before it is signed), scananswers.go and scanmemo.go, baseimage.go,

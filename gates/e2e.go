@@ -340,7 +340,7 @@ func testSummary(status Status, decided []ruling) string {
 	case status == Missing:
 		return "no " + strings.Join(missing, ", ")
 	case status == Error:
-		return "evidence gone"
+		return "evidence disappeared"
 	case status == Waiting:
 		return "running"
 	case sum.ran > 0:

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,6 +101,16 @@ func TestWhatDoesNotCountIsNamedAndNeverPasses(t *testing.T) {
 	w.add(w.tests(mallory, "smoke", time.Hour), w.tests(scanner, "api", time.Hour), other, unsigned, keyless, disguised)
 	w.expect(gates.E2E, gates.Missing, "wrong signer: no key of ci", "wrong subject: signed by ci, but about "+elsewhere.String(),
 		"application/sarif+json", "unsigned", "keyless", "another predicate: https://slsa.dev/provenance/v1")
+	// Where there is an answer, what claims to be one is still shown, and an attachment that claims nothing is not.
+	w.add(w.tests(ci, "smoke", time.Hour), w.tests(ci, "api", time.Hour))
+	c := w.expect(gates.E2E, gates.Pass, "does not count: ")
+	if text := strings.Join(c.Reasons, "\n"); strings.Count(text, "does not count: ") != 5 || strings.Contains(text, "sarif") {
+		t.Errorf("of five claims are shown:\n%s", text)
+	}
+	for range 7 {
+		w.add(w.tests(mallory, "smoke", time.Minute, "a"))
+	}
+	w.expect(gates.E2E, gates.Pass, "does not count: ", "that do not count")
 }
 
 func TestAKeyThatExpiredDoesNotCount(t *testing.T) {

@@ -185,9 +185,7 @@ func settle(decided []ruling, f found) Check {
 		c.Status, c.Summary = Error, "error"
 		c.Reasons = append(slices.Clone(f.broken), c.Reasons...)
 	}
-	if c.Status == Missing || c.Status == Stale {
-		c.Reasons = append(c.Reasons, atMost(f.rejected)...)
-	}
+	c.Reasons = append(c.Reasons, f.beside(c.Status == Missing || c.Status == Stale)...)
 	return c
 }
 

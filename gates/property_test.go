@@ -304,6 +304,12 @@ func TestWhatTheGatesGroupDidNotSignChangesNoStatus(t *testing.T) {
 		if after := statuses(w, in); after[gate] != before[gate] {
 			t.Fatalf("%s was %s and is %s", gate, before[gate], after[gate])
 		}
+		of := func(in gates.Input) []gates.Negative {
+			return slices.DeleteFunc(gates.Evaluate(w.policy, in).Negatives, func(n gates.Negative) bool { return n.Gate != gate })
+		}
+		if diff := cmp.Diff(of(w.with(pieces, nil, said...)), of(in)); diff != "" {
+			t.Fatalf("what is remembered of %s changed: %s", gate, diff)
+		}
 	})
 }
 

@@ -128,13 +128,6 @@ func (q question) names(item evidence.Item) bool {
 	return true
 }
 
-// found is what a reader has for a gate.
-type found struct {
-	proofs   []proof
-	rejected []string // statements that do not count, each with the reason
-	broken   []string // what blocks: unreadable, signed but malformed, dated tomorrow
-}
-
 // gather finds the statements that count for q.
 func (r *reader) gather(q question) found {
 	var f found
@@ -150,61 +143,13 @@ func (r *reader) gather(q question) found {
 		case errors.Is(v.err, evidence.ErrUnreadable):
 			f.unreadable(o.item, v.err, q)
 		case v.err != nil && q.names(o.item):
-			f.reject(o.item, v.err.Error())
+			f.disown(o.item, v.err.Error(), q)
 		case v.err != nil:
 		default:
 			f.consider(v, q, r.now)
 		}
 	}
 	return f
-}
-
-// unopened says what an item is that could not even be opened.
-func (f *found) unopened(o opened, q question) {
-	switch {
-	case errors.Is(o.err, evidence.ErrUnreadable):
-		f.unreadable(o.item, o.err, q)
-	case o.item.Form == evidence.BuildKit:
-		// Part of the image; the base-image gate reads it on its own terms.
-	case q.names(o.item):
-		f.reject(o.item, o.err.Error())
-	}
-}
-
-// unreadable blocks: what could not be read or verified might be a "no". The
-// hint only spares gates that it does not concern; nothing passes by it.
-func (f *found) unreadable(item evidence.Item, err error, q question) {
-	if item.PredicateType == "" || q.wants(item.PredicateType) {
-		f.broken = append(f.broken, fmt.Sprintf("%s %v", label(item), err))
-	}
-}
-
-// consider takes a verified statement if it is what q asks for.
-func (f *found) consider(v verified, q question, now time.Time) {
-	if !q.wants(v.Statement.PredicateType) {
-		if v.PredicateType != "" && q.wants(v.PredicateType) {
-			f.reject(v.Item, fmt.Sprintf("another predicate: %s, signed by %s", clean.Text(v.Statement.PredicateType), v.Group))
-		}
-		return
-	}
-	if !slices.ContainsFunc(q.about, v.About) {
-		f.reject(v.Item, fmt.Sprintf("%v: signed by %s, but about %s", evidence.ErrWrongSubject, v.Group, subjectsOf(v.Statement)))
-		return
-	}
-	switch {
-	case v.atErr != nil:
-		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s: %v", label(v.Item), v.Group, v.atErr))
-	case v.at.After(now.Add(maxSkew)):
-		f.broken = append(f.broken, fmt.Sprintf("%s, signed by %s, is dated %s, which is in the future: check the clock of the signer, and of this machine",
-			label(v.Item), v.Group, moment(v.at)))
-	default:
-		f.proofs = append(f.proofs, proof{v.Verified, v.at})
-	}
-}
-
-// reject notes why an item does not count.
-func (f *found) reject(item evidence.Item, why string) {
-	f.rejected = append(f.rejected, label(item)+": "+why)
 }
 
 // verifyAny tries the groups in order, and takes the first that knows the person

@@ -98,7 +98,7 @@ func gone(gate string, in Input) []ruling {
 			continue
 		}
 		rulings = append(rulings, ruling{
-			key: n.Key, at: n.At, bad: true, gone: true, status: Error, summary: "evidence gone", reasons: []string{disappeared(n)}, id: n.Evidence,
+			key: n.Key, at: n.At, bad: true, gone: true, status: Error, summary: "evidence disappeared", reasons: []string{disappeared(n)}, id: n.Evidence,
 		})
 	}
 	return rulings

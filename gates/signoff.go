@@ -69,9 +69,7 @@ func (e *evaluation) signOff() Check {
 		return failed(Error, "error", append(f.broken, t.reasons...)...)
 	}
 	c := e.verdictOf(t)
-	if c.Status == Needed || c.Status == Stale {
-		c.Reasons = append(c.Reasons, atMost(f.rejected)...)
-	}
+	c.Reasons = append(c.Reasons, f.beside(c.Status == Needed || c.Status == Stale)...)
 	return c
 }
 
@@ -272,7 +270,7 @@ func (e *evaluation) verdictOf(t tally) Check {
 	c := Check{Evidence: append(slices.Clone(t.evidence), t.negative...), Reasons: t.reasons}
 	switch {
 	case len(t.gone) > 0:
-		c.Status, c.Summary, c.Reasons = Error, "evidence gone", slices.Concat(t.gone, t.rejected, t.reasons)
+		c.Status, c.Summary, c.Reasons = Error, "evidence disappeared", slices.Concat(t.gone, t.rejected, t.reasons)
 	case len(t.rejected) > 0:
 		c.Status, c.Summary, c.Reasons = Fail, "rejected", slices.Concat(t.rejected, t.reasons)
 	case gate.When == config.BiggerChange && e.in.BiggerErr == nil && len(e.in.Bigger) == 0:

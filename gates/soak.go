@@ -34,9 +34,7 @@ func (e *evaluation) soak() Check {
 	if len(f.broken) > 0 {
 		c.Status, c.Summary, c.Reasons = Error, "error", append(f.broken, c.Reasons...)
 	}
-	if c.Status == Missing {
-		c.Reasons = append(c.Reasons, atMost(f.rejected)...)
-	}
+	c.Reasons = append(c.Reasons, f.beside(c.Status == Missing)...)
 	c.Evidence = ids
 	return c
 }
