@@ -44,12 +44,19 @@ func (s *session) gates(ctx context.Context, service, candidate string) error {
 }
 
 func verdictText(w io.Writer, v release.Verdict) {
-	fmt.Fprintf(w, "%s %s: %s\n", v.Service, v.Digest, v.Verdict)
-	fmt.Fprintf(w, "  against prod %s, policy %s\n", fullOrNone(v.Prod), v.Policy)
+	word := string(v.Verdict)
+	if no := inTheWay(v); len(no) > 0 {
+		word += ": " + strings.Join(no, "; ")
+	}
+	fmt.Fprintf(w, "%s %s: %s\n", v.Service, v.Digest, word)
+	fmt.Fprintf(w, "  image %s\n  against prod %s, policy %s\n", v.Image, fullOrNone(v.Prod), v.Policy)
 	for _, rule := range v.Bigger {
 		fmt.Fprintf(w, "  bigger change: %s\n", rule)
 	}
 	checks(w, v.Checks)
+	for _, warning := range v.Warnings {
+		fmt.Fprintf(w, "  warning  %s\n", warning)
+	}
 }
 
 type approveFlags struct {
@@ -134,7 +141,13 @@ func newVerify(s *session) *cobra.Command {
 		Use:     "verify REPO@DIGEST",
 		GroupID: "evidence",
 		Short:   "Was this digest promoted, by whom, through which gates",
-		Long:    "Verify needs read access to prod only. Exit code 3 if the digest was not promoted.",
+		Long: `Verify needs read access to prod only: the image, its evidence and the ledger lie
+there. It reads the record of the promotion, finds the policy that the record
+names, and verifies the evidence again with the keys that this policy asked for.
+
+Exit code 3 if the digest was not promoted. What came after the promotion does not
+change that answer but stands beside it, with -o json as quarantined,
+rolledBackSince and problems: prod may go back to a quarantined digest on purpose.`,
 		Example: "  plimsoll verify acrprod.azurecr.io/chat-api@sha256:3f9a1c2b…",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

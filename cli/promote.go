@@ -141,17 +141,23 @@ func (s *session) unfinished(desk *release.Desk, service string) bool {
 
 // blocked is the refusal of the gates.
 func blocked(v release.Verdict) error {
-	var no []string
-	for _, c := range v.Checks {
-		if !c.Status.Passes() {
-			no = append(no, fmt.Sprintf("%s: %s (%s)", c.Gate, c.Status, c.Summary))
-		}
-	}
+	no := inTheWay(v)
 	if v.Verdict == gates.Quarantined {
 		no = append([]string{"quarantined"}, no...)
 	}
 	return fault.New(fault.Gate, "plimsoll gates "+v.Service+" "+v.Digest.String()+" explains every check", nil,
 		"%s is not ready: %s", short(v.Digest), strings.Join(no, "; "))
+}
+
+// inTheWay is every check that does not let a candidate through, in a few words.
+func inTheWay(v release.Verdict) []string {
+	var no []string
+	for _, c := range v.Checks {
+		if !c.Status.Passes() && v.Verdict != gates.InProd {
+			no = append(no, fmt.Sprintf("%s: %s (%s)", c.Gate, c.Status, c.Summary))
+		}
+	}
+	return no
 }
 
 // operate runs what changes prod or its records, and prints how it went.

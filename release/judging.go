@@ -292,7 +292,7 @@ func (d *Desk) Gates(ctx context.Context, service string, dg digest.Digest) (Ver
 	}
 	_ = d.sources.Flush() // what is not kept is asked again
 	v := Verdict{
-		Service: service, Digest: dg, Verdict: j.verdict.State, Checks: j.verdict.Checks,
+		Service: service, Digest: dg, Image: p.staging.At(dg), Verdict: j.verdict.State, Checks: j.verdict.Checks,
 		Policy: p.policy.Digest(), Bigger: j.bigger, Prod: pointer(w.prod), Warnings: j.gone,
 	}
 	if err := d.rememberNegatives(j.verdict.Negatives); err != nil {

@@ -76,6 +76,7 @@ type Candidate struct {
 type Verdict struct {
 	Service string        `json:"service"`
 	Digest  digest.Digest `json:"digest"`
+	Image   string        `json:"image"` // in staging, host/path@digest
 	Verdict gates.State   `json:"verdict"`
 	Checks  []gates.Check `json:"checks"`
 	Policy  string        `json:"policy"` // digest of the policy
