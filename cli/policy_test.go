@@ -148,4 +148,14 @@ func TestAFreezeIsPassedWithAReasonOnly(t *testing.T) {
 	if !strings.Contains(out, "OVERRIDE freeze by you@example.com: it burns") || !strings.Contains(out, "signed by no owner") {
 		t.Error(out)
 	}
+
+	// Back needs no override, ever: not in a freeze, and not with a file that nobody signed.
+	v2 := w.candidate("v2", small("v2"))
+	w.must("promote", "chat", string(v2), "--yes", "--override", "freeze", "--reason", "it burns")
+	w.edit("you", "trust:\n", "trust:\n  policy-owners: {keys: [scanner.pub]}\n")
+	w.refused(3, "policy", "promote", "chat", string(w.candidate("v3", small("v3"))), "--yes")
+	w.must("rollback", "chat", string(v1), "--yes", "--reason", "it burns more")
+	if now := w.inProd(); now != v1 {
+		t.Errorf("prod has %s", now)
+	}
 }
