@@ -145,3 +145,26 @@ func FuzzSignOff(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDeployment reads deployments that ci signed: nothing but one of staging's
+// channel, of long enough ago, is time in staging.
+func FuzzDeployment(f *testing.F) {
+	f.Add([]byte(`{"environment":"staging","channel":"main","deployedOn":"2026-11-24T10:00:00Z"}`))
+	f.Add([]byte(`{"environment":"staging","channel":"main","deployedOn":"0001-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"environment":"prod","channel":7,"deployedOn":"9999-12-31T23:59:59Z"}`))
+	w := onePlatform(f).gates(config.Gates{Soak: &config.Soak{Min: time.Hour, Channel: "main", Signers: []string{ci}}})
+	f.Fuzz(func(t *testing.T, predicate []byte) {
+		w := w.turn(t)
+		item, ok := w.signedBytes(ci, evidence.Deployment, predicate)
+		if !ok {
+			return
+		}
+		w.in.Evidence = []evidence.Item{item}
+		said := words(predicate)
+		for _, needed := range []string{"staging", "main"} {
+			if c := check(w.judge(), gates.Soak); c.Status == gates.Pass && !strings.Contains(said, needed) {
+				t.Errorf("passed without %s: %s", needed, predicate)
+			}
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"plimsoll/config/clean"
@@ -24,14 +25,12 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 	var tags []string
 	seen := map[string]bool{}
 	read := func(_ *http.Response, raw []byte) error {
-		var page struct {
-			Tags []string `json:"tags"`
+		page, err := tagsIn(raw)
+		if err != nil {
+			return fmt.Errorf("the tag list of %s is no JSON: %w", repo, err)
 		}
-		if err := json.Unmarshal(raw, &page); err != nil {
-			return fmt.Errorf("the tag list of %s is no JSON: %w", repo, redacted{err})
-		}
-		for _, t := range page.Tags {
-			if !seen[t] && tagName().MatchString(t) {
+		for _, t := range page {
+			if !seen[t] {
 				seen[t] = true
 				tags = append(tags, t)
 			}
@@ -49,6 +48,22 @@ func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 		return nil, err
 	}
 	return tags, nil
+}
+
+// tagsIn are the tags of one page.
+func tagsIn(raw []byte) ([]string, error) {
+	var page struct {
+		Tags []string `json:"tags"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return nil, redacted{err}
+	}
+	return usableTags(page.Tags), nil
+}
+
+// usableTags are those of a list that a tag can be.
+func usableTags(list []string) []string {
+	return slices.DeleteFunc(list, func(t string) bool { return !tagName().MatchString(t) })
 }
 
 // listing says what a list is and how large it may be.

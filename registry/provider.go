@@ -172,6 +172,9 @@ func (c *Client) Inventory(ctx context.Context, repo Repository) ([]Item, bool, 
 	var items []Item
 	pages := 0
 	err := l.List(ctx, repo, func(page []Item) bool {
+		for i := range page {
+			page[i].Tags = usableTags(page[i].Tags)
+		}
 		items, pages = append(items, page...), pages+1
 		return pages < MaxTagPages
 	})

@@ -61,6 +61,23 @@ func hasReason(err error) bool {
 	return false
 }
 
+// FuzzRoot reads any trusted root: one that is taken names a certificate authority,
+// and proves nothing that it did not sign.
+func FuzzRoot(f *testing.F) {
+	f.Add(fixtureIn(f, "sigstore", "trusted_root.json"))
+	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`))
+	item := certified(sigstoretest.New(f).Bundle(f, ours, testStatement(f, image)))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if evidence.CheckRoot(raw) != nil {
+			return
+		}
+		group := config.Group{Name: "ci", Workflow: []config.Workflow{{Issuer: github, Identity: workflow}}, Root: raw}
+		if _, err := evidence.Verify(item, group, now); err == nil {
+			t.Errorf("a root of nobody vouches: %s", raw)
+		}
+	})
+}
+
 // FuzzVerifySimple never takes bytes that the key did not sign.
 func FuzzVerifySimple(f *testing.F) {
 	signer, group := newKey(f, "ci")

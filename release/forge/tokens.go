@@ -81,20 +81,23 @@ func (t *Tokens) GH(ctx context.Context, api string) (string, error) {
 
 // Az asks az for a token for Azure DevOps.
 func (t *Tokens) Az(ctx context.Context) (string, error) {
-	return t.tool(ctx, func(raw []byte) (token, error) {
-		var said struct {
-			AccessToken string `json:"accessToken"`
-			ExpiresOn   int64  `json:"expires_on"` // since az 2.54; expiresOn is local time without a zone
-		}
-		if err := json.Unmarshal(raw, &said); err != nil {
-			return token{}, fmt.Errorf("it printed no JSON")
-		}
-		until := t.Now().Add(tokenKept)
-		if said.ExpiresOn > 0 {
-			until = time.Unix(said.ExpiresOn, 0).Add(-time.Minute)
-		}
-		return token{said.AccessToken, until}, nil
-	}, "az", "account", "get-access-token", "--resource", AzureDevOps, "--output", "json")
+	return t.tool(ctx, func(raw []byte) (token, error) { return printedByAz(raw, t.Now()) }, "az", "account", "get-access-token", "--resource", AzureDevOps, "--output", "json")
+}
+
+// printedByAz reads what az prints.
+func printedByAz(raw []byte, now time.Time) (token, error) {
+	var said struct {
+		AccessToken string `json:"accessToken"`
+		ExpiresOn   int64  `json:"expires_on"` // since az 2.54; expiresOn is local time without a zone
+	}
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return token{}, fmt.Errorf("it printed no JSON")
+	}
+	until := now.Add(tokenKept)
+	if said.ExpiresOn > 0 {
+		until = time.Unix(said.ExpiresOn, 0).Add(-time.Minute)
+	}
+	return token{said.AccessToken, until}, nil
 }
 
 // tool is a token of a command-line program, asked for once and kept until it ends.

@@ -153,8 +153,13 @@ func (s *state) readManifest(ctx context.Context, f *found) error {
 	if err != nil {
 		return err
 	}
+	return f.read(m)
+}
+
+// read takes the manifest of a referrer apart.
+func (f *found) read(m registry.Manifest) error {
 	if err := json.Unmarshal(m.Raw, &f.parts); err != nil {
-		return fmt.Errorf("its manifest is no JSON: %w", err)
+		return errors.New("its manifest is no JSON of the specified form")
 	}
 	if f.Tag == "" && (f.parts.Subject == nil || f.parts.Subject.Digest != f.Subject) {
 		return errors.New("it is listed as a referrer and says that it is none")
