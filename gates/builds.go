@@ -147,8 +147,8 @@ func (e *evaluation) vouched(item evidence.Item, s evidence.Statement, voucher p
 		f.broken = append(f.broken, fmt.Sprintf("%s inside the index: %v", label(item), err))
 		return built{}, false
 	}
-	b := built{proof: proof{v, at}, provenance: pr, voucher: voucher.Manifest,
-		who: fmt.Sprintf("from BuildKit, inside the index that %s signed (%s)", voucher.Group, short(voucher.id()))}
+	who := fmt.Sprintf("from BuildKit, inside the index that %s signed (%s)", voucher.Group, short(voucher.id()))
+	b := built{proof: proof{v, at}, provenance: pr, voucher: voucher.Manifest, who: who}
 	for _, p := range platforms {
 		if s.About(p.Digest) {
 			b.platforms = append(b.platforms, p)
