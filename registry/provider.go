@@ -27,6 +27,7 @@ import (
 //	+ Keeper     Client.Retention     how long the registry keeps what no tag names
 //	+ Restorer   Client.Restore       what was deleted softly comes back
 //	+ Readier    Client.Ready         rules that would refuse a promotion half-way
+//	+ Assigner   Client.Bypasses      what lets something in without the right to push
 //	+ Scanner    Client.Scan          what the registry's own scanner found
 //
 // A provider belongs to one host of one Client, so to one purpose and one
@@ -152,6 +153,20 @@ type Restorer interface {
 	Restore(ctx context.Context, repo Repository, dg digest.Digest, tag string) error
 }
 
+// Assigner knows what an identity may do to a registry beside pushing.
+type Assigner interface {
+	// Bypasses asks for the client's own identity. Where it cannot be asked, the error
+	// has ErrUnsupported in its chain.
+	Bypasses(ctx context.Context, repo Repository) (Bypasses, error)
+}
+
+// Bypasses are the ways by which an identity could put something into a registry without the right to push.
+type Bypasses struct {
+	Ways   []string // what it may do, in a few words each: "import images"; none: nothing of the kind
+	Roles  []string // what gives it the ways, as far as that may be read
+	Detail string   // how it is known
+}
+
 // ErrUnsupported is in the chain of an error about what this registry or this
 // identity does not offer, where there is another way to do it.
 var ErrUnsupported = errors.New("not offered here")
@@ -238,6 +253,17 @@ func (c *Client) Restore(ctx context.Context, repo Repository, dg digest.Digest,
 		return fmt.Errorf("%s restores nothing: %w", repo.Host, ErrUnsupported)
 	}
 	return p.Restore(ctx, repo, dg, tag)
+}
+
+// Bypasses tells by which ways the identity could put something into a registry without
+// the right to push; false where its provider knows of none.
+func (c *Client) Bypasses(ctx context.Context, repo Repository) (Bypasses, bool, error) {
+	p, ok := provided[Assigner](c, repo.Host)
+	if !ok {
+		return Bypasses{}, false, nil
+	}
+	b, err := p.Bypasses(ctx, repo)
+	return b, true, err
 }
 
 // Identity is who the client is to a host, and until when, as far as it was

@@ -55,7 +55,7 @@ func (p *provider) registries() (*armcontainerregistry.RegistriesClient, error) 
 	return c, nil
 }
 
-// ask reads a resource with an API version that the SDK's models lack.
+// ask reads a resource, of a path that may have a query, with an API version that the SDK's models lack.
 func (p *provider) ask(ctx context.Context, path, version string, into any) error {
 	c, err := arm.NewClient("plimsoll", "v1.0.0", p.source(p.identity()), p.clientOptions())
 	if err != nil {

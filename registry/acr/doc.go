@@ -10,7 +10,7 @@
 //	                │ the client itself: POST /oauth2/token, a token for each repository
 //	                ▼
 //	/acr/v1: manifests, locks, what was deleted softly            (list.go, lock.go, keep.go)
-//	Resource Manager: import, retention                           (arm.go, import.go, keep.go)
+//	Resource Manager: import, retention, permissions              (arm.go, import.go, keep.go, rights.go)
 //
 // Identities for reading are shared by all registries of a run. That for
 // promoting is made for one client, asked for a token at its first request, and forgotten by Close.
@@ -19,5 +19,6 @@
 // on a live Azure: docs/azure.md lists what that leaves open.
 //
 // Files: acr.go · cloud.go Azure's clouds · identity.go · token.go · list.go ·
-// lock.go · keep.go retention and the bin · arm.go Resource Manager · import.go.
+// lock.go · keep.go retention and the bin · arm.go Resource Manager · import.go ·
+// rights.go what lets something in without the right to push.
 package acr

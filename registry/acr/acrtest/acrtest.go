@@ -57,8 +57,10 @@ type Principal struct {
 	Client string // appid
 	Secret string // of the application, or the content of its federated token file
 	// Roles by registry host: data plane actions (pull, push, metadata_read,
-	// metadata_write, deleted_read, deleted_restore) and of the control plane read and importImage.
-	Roles map[string][]string
+	// metadata_write, deleted_read, deleted_restore) and of the control plane read, importImage and
+	// roleAssignments, to read those.
+	Roles    map[string][]string
+	Assigned []Assignment // beside them
 }
 
 // Request is one request that reached the cloud.
@@ -253,6 +255,13 @@ func (c *Cloud) Revoke(object, host, action string) {
 	defer c.mu.Unlock()
 	p := c.people[object]
 	p.Roles[host] = slices.DeleteFunc(slices.Clone(p.Roles[host]), func(a string) bool { return a == action })
+}
+
+// Assign gives a principal a role in Resource Manager.
+func (c *Cloud) Assign(object string, a Assignment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.people[object].Assigned = append(c.people[object].Assigned, a)
 }
 
 // Grant gives a principal a right.

@@ -4,6 +4,7 @@
 //	login.microsoftonline.com   entra.go     tokens: client_credentials, device_code; dev.azure.com: a job's token;
 //	                                         169.254.169.254: that of a machine in Azure, over plain HTTP
 //	management.azure.com        manager.go   a registry's properties; importImage, which takes its time
+//	                            rights.go    permissions and role assignments
 //	NAME.azurecr.io             registry.go  /oauth2/exchange, /oauth2/token, scopes and ends of tokens enforced
 //	                            api.go       /acr/v1: manifests, locks, what was deleted softly
 //	                              └─► a real registry on loopback (olareg or the CNCF distribution)

@@ -53,6 +53,10 @@ func (c *Cloud) manager(w http.ResponseWriter, r *http.Request) {
 		c.operation(w, t.Object, parts[1])
 		return
 	}
+	if len(parts) == 6 && parts[4] == "roleDefinitions" {
+		c.definition(w, t.Object, parts[5])
+		return
+	}
 	site := c.named(parts)
 	if site == nil || r.URL.Query().Get("api-version") == "" {
 		failed(w, http.StatusNotFound, "ResourceNotFound", "The Resource was not found.")
@@ -65,6 +69,8 @@ func (c *Cloud) manager(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply(w, http.StatusOK, map[string]any{"id": r.URL.Path, "name": parts[7], "properties": site.Properties})
+	case r.Method == http.MethodGet && len(parts) == 11 && parts[9] == "Microsoft.Authorization":
+		c.authorization(w, r, t.Object, site, parts[10])
 	case r.Method == http.MethodPost && len(parts) == 9 && parts[8] == "importImage":
 		c.order(w, r, t.Object, site)
 	default:
