@@ -26,6 +26,7 @@ import (
 	"plimsoll/registry/acr/acrtest"
 	"plimsoll/registry/embedded"
 	"plimsoll/release"
+	"plimsoll/release/doctor"
 	"plimsoll/store"
 )
 
@@ -337,4 +338,71 @@ func payloads(raw []byte) []byte {
 		}
 	}
 	return out
+}
+
+// factOf is the fact of that id, and what it says.
+func factOf(t *testing.T, r doctor.Report, id string) (doctor.Status, string) {
+	t.Helper()
+	for _, f := range r.Services[0].Facts {
+		if f.ID == id {
+			return f.Status, f.Summary + " " + f.Detail + " " + f.Hint
+		}
+	}
+	t.Fatalf("no fact %s: %s", id, asJSON(t, r))
+	return "", ""
+}
+
+func TestTheDoctorOnAzure(t *testing.T) {
+	a := newAzure(t, true)
+	if _, err := a.promoteAloud(a.ready("v1", image("app", a.now))); err != nil {
+		t.Fatal(err)
+	}
+	contributor := acrtest.Assignment{Role: "Contributor", Scope: "/subscriptions/sub", Actions: []string{"*"}, NotActions: []string{"Microsoft.Authorization/*/Write"}}
+	for _, step := range []struct {
+		change func()
+		want   map[string]doctor.Status
+		says   map[string]string
+	}{
+		{
+			func() {},
+			map[string]doctor.Status{
+				"everyday-write": doctor.OK, "everyday-import": doctor.OK, "promotion-write": doctor.OK, "promotion-staging": doctor.OK, "promotion-import": doctor.OK,
+				"promotion-lifetime": doctor.OK, "promotion-separate": doctor.OK, "promoted-kept": doctor.OK, "promoted-locked": doctor.OK, "retention": doctor.OK,
+				"channel": doctor.OK,
+			},
+			map[string]string{"promotion-lifetime": "ends in 3 hours", "promotion-separate": promoter},
+		},
+		{
+			func() {
+				contributor.Host = a.prod.Host
+				a.cloud.Assign(everyday, contributor)
+				a.cloud.Grant(everyday, a.prod.Host, "roleAssignments")
+				contributor.Host = a.staging.Host
+				a.cloud.Assign(promoter, contributor)
+				a.target.Properties["policies"] = map[string]any{"retentionPolicy": map[string]any{"status": "enabled", "days": 7}}
+			},
+			map[string]doctor.Status{"everyday-write": doctor.OK, "everyday-import": doctor.Broken, "promotion-import": doctor.Broken, "retention": doctor.Broken},
+			map[string]string{"everyday-import": "by Contributor on /subscriptions/sub", "promotion-import": "import images", "retention": "7 days, not for 90"},
+		},
+		{
+			func() {
+				a.cloud.Grant(everyday, a.prod.Host, "push")
+				a.cloud.Grant(promoter, a.staging.Host, "push")
+			},
+			map[string]doctor.Status{"everyday-write": doctor.Broken, "promotion-staging": doctor.Broken},
+			nil,
+		},
+	} {
+		step.change()
+		a.open(a.config.Registries) // with tokens of today's rights
+		r, err := a.desk.Doctor(t.Context(), "chat", release.DoctorRequest{Promotion: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range step.want {
+			if got, text := factOf(t, r, id); got != want || !strings.Contains(text, step.says[id]) {
+				t.Errorf("%s is %s, not %s (%q): %s", id, got, want, step.says[id], text)
+			}
+		}
+	}
 }

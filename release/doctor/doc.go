@@ -16,7 +16,7 @@
 //	fact.go       how facts are worded; area.go: how they are grouped
 //	doctor.go     Patient, Examine: what is asked, how much at a time
 //	grant.go      may an identity write? the proof and what it means
-//	everyday.go   the identities of every day, and nobody's; azure.go: import without push
+//	everyday.go   the identities of every day, and nobody's; around.go: ways in without a push
 //	promotion.go  the promotion identity: what it writes, how long it lasts, who it is
 //	ci.go         CI's credential
 //	hosts.go      referrers, clocks, TLS

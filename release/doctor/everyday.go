@@ -49,11 +49,15 @@ func (e *examination) reads(q question, err error, what string) Fact {
 // everyday proves that the identities of every day cannot write prod.
 func (e *examination) everyday(ctx context.Context) []Fact {
 	entry := e.Config.Registry(e.Prod.Host)
-	facts := e.cannotWrite(ctx, "everyday-write", "the everyday identity ("+describe(entry.Read)+")", e.Reader, nobody(entry.Read) || e.accepted())
-	if entry.Evidence != nil && !reflect.DeepEqual(entry.Evidence, entry.Read) {
-		facts = append(facts, e.cannotWrite(ctx, "evidence-write", "the evidence identity ("+describe(entry.Evidence)+")", e.Evidence(), nobody(entry.Evidence))...)
+	who := "the everyday identity (" + describe(entry.Read) + ")"
+	facts := e.cannotWrite(ctx, "everyday-write", who, e.Reader, nobody(entry.Read) || e.accepted())
+	facts = append(facts, e.around(ctx, "everyday-import", who, e.Reader, e.Prod)...)
+	if entry.Evidence == nil || reflect.DeepEqual(entry.Evidence, entry.Read) {
+		return facts
 	}
-	return append(facts, e.imports(ctx)...)
+	who = "the evidence identity (" + describe(entry.Evidence) + ")"
+	facts = append(facts, e.cannotWrite(ctx, "evidence-write", who, e.Evidence(), nobody(entry.Evidence))...)
+	return append(facts, e.around(ctx, "evidence-import", who, e.Evidence(), e.Prod)...)
 }
 
 // accepted tells whether prod's registry took the everyday identity: it asked for it, and

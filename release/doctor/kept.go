@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -56,13 +57,45 @@ func (e *examination) retention(ctx context.Context) []Fact {
 		return []Fact{q.unknown("this registry does not tell how long it keeps images").todo("%s", check)}
 	case !r.Known:
 		return []Fact{q.unknown("how long prod keeps images is not known").because("%s", r.Detail).todo("%s", check)}
-	case r.Untagged == 0:
-		return []Fact{q.ok("prod deletes nothing by itself").because("%s", r.Detail)}
-	case r.Untagged < want:
-		return []Fact{q.broken("prod keeps what no tag names for %s, not for %s", span(r.Untagged), span(want)).because("%s", r.Detail).
-			todo("set the retention of %s to %s or more: a rollback needs the old images", e.Prod, span(want))}
 	}
-	return []Fact{q.ok("prod keeps what no tag names for %s, at least %s are wanted", span(r.Untagged), span(want)).because("%s", r.Detail)}
+	return []Fact{e.keeps(q, r, want)}
+}
+
+// keeps compares what a registry does by itself with what a rollback needs.
+func (e *examination) keeps(q question, r registry.Retention, want time.Duration) Fact {
+	detail := r.Detail
+	if r.SoftDelete > 0 {
+		detail = strings.TrimPrefix(detail+"; what was deleted can be restored for "+span(r.SoftDelete), "; ")
+	}
+	longer := fmt.Sprintf("set the retention of %s to %s or more: a rollback needs the old images", e.Prod, span(want))
+	switch came := e.since(want); {
+	case r.Released > 0 && r.Released < want:
+		return q.broken("prod deletes what a release tag names after %s, not after %s", span(r.Released), span(want)).because("%s", detail).todo("%s", longer)
+	case r.ReleasedKept > 0 && came >= r.ReleasedKept:
+		return q.broken("prod keeps the newest %d of what release tags name, and %d came within %s", r.ReleasedKept, came, span(want)).because("%s", detail).todo("%s", longer)
+	case r.Untagged > 0 && r.Untagged < want:
+		return q.broken("prod keeps what no tag names for %s, not for %s", span(r.Untagged), span(want)).because("%s", detail).todo("%s", longer)
+	case r.ReleasedKept > 0:
+		return q.warning("prod keeps the newest %d of what release tags name, however old; %d came within %s", r.ReleasedKept, came, span(want)).because("%s", detail).
+			todo("count days in place of images, %s or more", span(want))
+	case r.UntaggedKept > 0:
+		return q.warning("prod keeps the newest %d of what no tag names, however old", r.UntaggedKept).because("%s", detail).
+			todo("count days in place of images, %s or more", span(want))
+	case r.Untagged > 0:
+		return q.ok("prod keeps what no tag names for %s, at least %s are wanted", span(r.Untagged), span(want)).because("%s", detail)
+	}
+	return q.ok("prod deletes nothing by itself").because("%s", detail)
+}
+
+// since is how many digests came into prod within a time, by verified records.
+func (e *examination) since(d time.Duration) int {
+	came := map[digest.Digest]bool{}
+	for _, r := range e.chain.Records {
+		if r.Verified && r.State() != ledger.Abandoned && e.Now.Sub(r.At()) < d {
+			came[r.Predicate.To.Digest] = true
+		}
+	}
+	return len(came)
 }
 
 // newest are the digests that came into prod last, by verified records.

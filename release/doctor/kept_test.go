@@ -60,7 +60,13 @@ func TestRetentionIsComparedWithTheWindow(t *testing.T) {
 	}{
 		{registry.Retention{Known: true, Untagged: 7 * 24 * time.Hour}, doctor.Broken, "for 7 days, not for 90 days"},
 		{registry.Retention{Known: true, Untagged: 90 * 24 * time.Hour}, doctor.OK, "90 days"},
-		{registry.Retention{Known: true}, doctor.OK, "deletes nothing"},
+		{registry.Retention{Known: true, Locks: true, SoftDelete: 14 * 24 * time.Hour}, doctor.OK, "deletes nothing"},
+		{registry.Retention{Known: true, SoftDelete: 14 * 24 * time.Hour, Detail: "a policy"}, doctor.OK, "a policy; what was deleted can be restored for 14 days"},
+		{registry.Retention{Known: true, Released: 60 * 24 * time.Hour}, doctor.Broken, "a release tag names after 60 days"},
+		{registry.Retention{Known: true, Released: 90 * 24 * time.Hour}, doctor.OK, ""},
+		{registry.Retention{Known: true, ReleasedKept: 1}, doctor.Broken, "newest 1 of what release tags name, and 1 came"},
+		{registry.Retention{Known: true, ReleasedKept: 100}, doctor.Warning, "newest 100"},
+		{registry.Retention{Known: true, UntaggedKept: 100}, doctor.Warning, "what no tag names, however old"},
 		{registry.Retention{Detail: "no right to read the policy"}, doctor.Unknown, "no right to read"},
 	} {
 		h.cloud.keeps = story.keeps

@@ -47,24 +47,24 @@ func (e *examination) promoting(ctx context.Context, entry config.Registry, clie
 	})
 	everyday, _ := e.Reader.Identity(e.Prod.Host)
 	subject, ends := client.Identity(e.Prod.Host)
-	facts = append(facts, e.promotingStaging(ctx, entry, client, who, accepted), e.lifetime(entry, subject, ends))
+	facts = append(append(facts, e.promotingStaging(ctx, entry, client, who, accepted)...), e.lifetime(entry, subject, ends))
 	return append(facts, e.separate(entry, everyday, subject, accepted))
 }
 
 // promotingStaging proves that the promotion identity cannot write staging. Its
 // password is sent to no host that it is not for.
-func (e *examination) promotingStaging(ctx context.Context, entry config.Registry, client *registry.Client, who string, accepted bool) Fact {
+func (e *examination) promotingStaging(ctx context.Context, entry config.Registry, client *registry.Client, who string, accepted bool) []Fact {
 	q := question{"promotion-staging", e.Staging.String()}
 	other := e.Config.Registry(e.Staging.Host)
 	if e.Staging.Host != e.Prod.Host && !travels(entry.Promote, other) {
-		return q.unknown("%s is of %s and is not shown to %s, so it was not tried there", who, e.Prod.Host, e.Staging.Host).
-			todo("see to it that no such account may push to %s", e.Staging)
+		return []Fact{q.unknown("%s is of %s and is not shown to %s, so it was not tried there", who, e.Prod.Host, e.Staging.Host).
+			todo("see to it that no such account may push to %s", e.Staging)}
 	}
 	if e.Staging.Host != e.Prod.Host {
 		client = client.Beside(func(o *registry.Options) {
 			was := o.Registries
 			o.Registries = func(host string) config.Registry {
-				r := was(host)
+				r := asSource(was(host), entry)
 				r.Promote = entry.Promote
 				return r
 			}
@@ -73,10 +73,14 @@ func (e *examination) promotingStaging(ctx context.Context, entry config.Registr
 	}
 	g := e.try(ctx, client, e.Staging)
 	if g.granted && entry.Promote.Docker && e.Staging.Host != e.Prod.Host {
-		return q.warning("docker's credential for %s may write there; whether that is the same account as in %s cannot be told", e.Staging.Host, e.Prod.Host).
-			because("%s", g.how()).todo("give the promotion an identity of its own, not docker's")
+		return []Fact{q.warning("docker's credential for %s may write there; whether that is the same account as in %s cannot be told", e.Staging.Host, e.Prod.Host).
+			because("%s", g.how()).todo("give the promotion an identity of its own, not docker's")}
 	}
-	return q.mustNot(g, who, accepted, "take its right to push to staging away: who promotes must not be able to make what is promoted")
+	facts := []Fact{q.mustNot(g, who, accepted, "take its right to push to staging away: who promotes must not be able to make what is promoted")}
+	if e.Staging.Host == e.Prod.Host {
+		return facts // it has to import there
+	}
+	return append(facts, e.around(ctx, "promotion-import", who, client, e.Staging)...)
 }
 
 // travels tells whether an identity means something to another registry: a
