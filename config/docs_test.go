@@ -73,6 +73,32 @@ func TestFieldsOfExpressionsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestEveryRoomIsOnTheMap: docs/architecture.md names every package.
+func TestEveryRoomIsOnTheMap(t *testing.T) {
+	page, rooms := readDocs(t, "architecture.md"), 0
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == ".." {
+			return err
+		}
+		if name := d.Name(); strings.HasPrefix(name, ".") || name == "testdata" || name == "docs" {
+			return filepath.SkipDir
+		}
+		files, err := filepath.Glob(filepath.Join(path, "*.go"))
+		if err != nil || len(files) == 0 {
+			return err
+		}
+		rooms++
+		room := filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator))) + "/"
+		if !strings.Contains(page, "`"+room+"`") {
+			t.Errorf("docs/architecture.md does not name %s", room)
+		}
+		return nil
+	})
+	if err != nil || rooms < 30 {
+		t.Fatal(rooms, err)
+	}
+}
+
 // TestConfigurationOnThePagesLoads: what README.md and the pages of gates and
 // sources show of plimsoll.yaml is taken as it stands, and an editor agrees.
 func TestConfigurationOnThePagesLoads(t *testing.T) {
