@@ -147,7 +147,7 @@ type Retention struct {
 
 // Restorer brings back what was deleted softly.
 type Restorer interface {
-	// Restore brings a manifest back under a tag. A digest that the registry does
+	// Restore brings a manifest back under a tag, without one for "". A digest that the registry does
 	// not have in its bin has ErrNotFound in its chain. Children of an index and referrers
 	// do not come with it: the caller restores each.
 	Restore(ctx context.Context, repo Repository, dg digest.Digest, tag string) error
@@ -242,7 +242,7 @@ func (c *Client) Retention(ctx context.Context, repo Repository) (Retention, boo
 	return r, true, err
 }
 
-// Restore brings a softly deleted manifest back under a tag. Where the registry has no such
+// Restore brings a softly deleted manifest back under a tag, without one for "". Where the registry has no such
 // bin the error has ErrUnsupported in its chain, where the digest is not in it ErrNotFound.
 func (c *Client) Restore(ctx context.Context, repo Repository, dg digest.Digest, tag string) error {
 	if err := c.mayChange(repo); err != nil {

@@ -406,3 +406,51 @@ func TestTheDoctorOnAzure(t *testing.T) {
 		}
 	}
 }
+
+func TestARollbackBringsADeletedTargetBack(t *testing.T) {
+	for name, story := range map[string]struct {
+		spoil func(a *azure)
+		code  fault.Code
+		says  string
+	}{
+		"from the bin":          {func(*azure) {}, 0, "restored"},
+		"it may not":            {func(a *azure) { a.cloud.Revoke(promoter, a.prod.Host, "deleted_restore") }, fault.Refused, "could not be restored"},
+		"the bin is empty":      {func(a *azure) { a.target.EmptyBin(a.prod.Path) }, fault.Failed, "prod no longer has"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAzure(t, false)
+			first := a.ready("v1", image("one", a.now), image("one", a.now, arm64))
+			if _, err := a.promoteAloud(first); err != nil {
+				t.Fatal(err)
+			}
+			children := a.children(first)
+			a.now = a.now.Add(time.Minute)
+			if _, err := a.promoteAloud(a.ready("v2", image("two", a.now))); err != nil {
+				t.Fatal(err)
+			}
+			for _, dg := range append([]digest.Digest{first}, children...) {
+				a.target.SoftDelete(a.prod.Path, dg)
+			}
+			story.spoil(a)
+			a.open(a.config.Registries)
+			out, err := a.desk.Rollback(t.Context(), release.RollbackRequest{Service: "chat", Reason: "errors"}, nil)
+			said := strings.Join(out.Warnings, " ")
+			if err != nil {
+				said += err.Error() + " " + fault.HintOf(err)
+			}
+			if fault.CodeOf(err) != story.code || !strings.Contains(said, story.says) {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			if story.code != 0 {
+				return
+			}
+			reader := a.cloud.Client(registry.Promote, nil, nil, func(o *registry.Options) { o.As = &registry.Credential{RefreshToken: a.target.Refresh(everyday)} })
+			if err := registry.Complete(t.Context(), reader, a.prod, first); err != nil {
+				t.Error(err)
+			}
+			if d, err := reader.Head(t.Context(), a.prod, "live"); err != nil || d.Digest != first {
+				t.Errorf("%v, %v", d.Digest, err)
+			}
+		})
+	}
+}

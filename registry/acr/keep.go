@@ -64,7 +64,11 @@ func (p *provider) Retention(ctx context.Context, _ registry.Repository) (regist
 // Restore brings a softly deleted manifest back under a tag, as az does.
 // https://learn.microsoft.com/cli/azure/acr/manifest/deleted
 func (p *provider) Restore(ctx context.Context, repo registry.Repository, dg digest.Digest, tag string) error {
-	body, err := json.Marshal(map[string]string{"tag": tag})
+	under := map[string]string{}
+	if tag != "" {
+		under["tag"] = tag
+	}
+	body, err := json.Marshal(under)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", repo.At(dg), err)
 	}

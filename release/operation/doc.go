@@ -26,6 +26,7 @@
 //	choose.go      which referrers travel; trusted.go: who signed them
 //	override.go    going past a gate, with a reason; requester.go: for whom a pipeline does it
 //	sign.go        release tag, verification summary; policy.go: the policy that judged
+//	restore.go     a target that was deleted, back from the registry's bin
 //	move.go        the one write that changes prod
 //	finish.go      delivery, completion, audit chain
 //	rollback.go    the steps of a rollback; target.go: where to

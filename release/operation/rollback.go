@@ -56,14 +56,16 @@ func lookBack(ctx context.Context, s *state) error {
 	return fault.Join(s.onTime(false), s.sortEarlier(channel))
 }
 
-// fetchTarget proves that prod still has the target before anything changes.
+// fetchTarget proves that prod still has the target before anything changes, or
+// brings it back from the registry's bin.
 // Whether the identity may write, the move itself tells, one request sooner.
 func fetchTarget(ctx context.Context, s *state) error {
-	if err := s.load(ctx); err != nil {
-		return err
-	}
 	s.identity()
-	return nil
+	err := s.load(ctx)
+	if notFound(err) {
+		return s.bringBack(ctx, err)
+	}
+	return err
 }
 
 // sortEarlier says of each operation that an earlier start left open on which

@@ -146,6 +146,13 @@ func (s *Registry) SoftDelete(repo string, dg digest.Digest) {
 	}
 }
 
+// EmptyBin forgets what was deleted: the days that it is kept are over.
+func (s *Registry) EmptyBin(repo string) {
+	s.shelf.Lock()
+	defer s.shelf.Unlock()
+	s.shelf.bin[repo] = nil
+}
+
 // behind writes at the real registry.
 func (s *Registry) behind(method, repo, reference, kind string, raw []byte) {
 	req, err := http.NewRequest(method, "http://"+s.Backend+"/v2/"+repo+"/manifests/"+reference, bytes.NewReader(raw)) //nolint:gosec,noctx // the backend of a test
