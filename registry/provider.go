@@ -21,7 +21,7 @@ import (
 //	             │ one for each host of each client, when the host is first asked
 //	             ▼
 //	Provider     Credential: proof of identity, for identities of the cloud's form
-//	+ Lister     Client.Inventory     digests with tags, times, sizes and locks, a page a request
+//	+ Lister     Client.Browse        digests with tags, times, sizes and locks, a page a request
 //	+ Importer   Client.Import        the registry copies by itself
 //	+ Locker     Client.Lock          what was promoted cannot be deleted
 //	+ Keeper     Client.Retention     how long the registry keeps what no tag names
@@ -177,31 +177,42 @@ func provided[T any](c *Client, name string) (T, bool) {
 	return p, ok
 }
 
-// Inventory lists a repository by its provider, the newest first; false where
-// there is none, or it does not offer this to the identity: then use Tags.
-func (c *Client) Inventory(ctx context.Context, repo Repository) ([]Item, bool, error) {
+// Browse lists a repository by its provider, the newest first where it can, a page a
+// request, until yield returns false; false where there is no such list, or not for
+// this identity: then use Tags.
+func (c *Client) Browse(ctx context.Context, repo Repository, yield func([]Item) bool) (bool, error) {
 	l, ok := provided[Lister](c, repo.Host)
 	if !ok || c.host(repo.Host).cannot("list "+repo.Path, nil) {
-		return nil, false, nil
+		return false, nil
 	}
-	var items []Item
-	pages := 0
+	pages, more := 0, true
 	err := l.List(ctx, repo, func(page []Item) bool {
-		for i := range page {
-			page[i].Tags = usableTags(page[i].Tags)
-		}
-		items, pages = append(items, page...), pages+1
-		return pages < MaxTagPages
+		pages++
+		more = yield(page)
+		return more && pages < MaxTagPages
 	})
 	switch {
 	case c.host(repo.Host).cannot("list "+repo.Path, err):
-		return nil, false, nil
+		return false, nil
 	case err != nil:
-		return nil, true, err
-	case pages >= MaxTagPages:
-		return nil, true, fmt.Errorf("the list of %s has more than the %d pages that are accepted: %w", repo, MaxTagPages, ErrLimit)
+		return true, err
+	case more && pages >= MaxTagPages:
+		return true, fmt.Errorf("the list of %s has more than the %d pages that are accepted: %w", repo, MaxTagPages, ErrLimit)
 	}
-	return items, true, nil
+	return true, nil
+}
+
+// Inventory is all that Browse lists.
+func (c *Client) Inventory(ctx context.Context, repo Repository) ([]Item, bool, error) {
+	var items []Item
+	ok, err := c.Browse(ctx, repo, func(page []Item) bool {
+		items = append(items, page...)
+		return true
+	})
+	if !ok || err != nil {
+		items = nil
+	}
+	return items, ok, err
 }
 
 // Import lets the registry of r.Target fetch a manifest by itself. Where it

@@ -93,10 +93,12 @@ func (d *Desk) ask(ctx context.Context, s *shelf, m *memory, tags []string) erro
 			unknown = append(unknown, t)
 		}
 	}
-	found, err := d.heads(ctx, s.repo, known)
+	listed := d.listed(ctx, s.repo, m, known)
+	found, err := d.heads(ctx, s.repo, without(known, listed))
 	if err != nil {
 		return err
 	}
+	maps.Copy(found, listed)
 	first, err := d.firsts(ctx, s, unknown)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"regexp"
-	"slices"
 	"sync"
 	"time"
 
@@ -120,8 +119,7 @@ func (d *Desk) firsts(ctx context.Context, s *shelf, tags []string) (map[string]
 	}
 	_ = group.Wait() // what failed is asked again
 	found := byTag(tags, answers)
-	rest := slices.DeleteFunc(slices.Clone(tags), func(t string) bool { _, ok := found[t]; return ok })
-	more, err := d.heads(ctx, s.repo, rest)
+	more, err := d.heads(ctx, s.repo, without(tags, found))
 	maps.Copy(found, more)
 	return found, err
 }
