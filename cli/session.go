@@ -20,6 +20,7 @@ import (
 	"plimsoll/registry"
 	"plimsoll/registry/acr"
 	"plimsoll/registry/ecr"
+	"plimsoll/registry/harbor"
 	"plimsoll/release"
 	"plimsoll/store"
 )
@@ -201,12 +202,16 @@ func (s *session) clientsFor(cfg *config.Config, trusted bool) func(registry.Pur
 
 // providers are what the clouds add, for the hosts that are theirs.
 func (s *session) providers() func(string, config.Registry, *registry.Wire) registry.Provider {
-	azure, amazon := acr.Providers(acr.Options{Tell: s.tell}), ecr.Providers(ecr.Options{})
+	all := []func(string, config.Registry, *registry.Wire) registry.Provider{
+		harbor.Provider, acr.Providers(acr.Options{Tell: s.tell}), ecr.Providers(ecr.Options{}),
+	}
 	return func(host string, entry config.Registry, wire *registry.Wire) registry.Provider {
-		if p := azure(host, entry, wire); p != nil {
-			return p
+		for _, provider := range all {
+			if p := provider(host, entry, wire); p != nil {
+				return p
+			}
 		}
-		return amazon(host, entry, wire)
+		return nil
 	}
 }
 
@@ -228,7 +233,7 @@ func (s *session) tell(ctx context.Context, message string) error {
 func entry(cfg *config.Config, host string, trusted bool) config.Registry {
 	r := cfg.Registry(host)
 	if !trusted {
-		r.Read, r.Evidence, r.Promote = &config.Identity{Anonymous: true}, nil, nil
+		r.Read, r.Evidence, r.Promote, r.Client = &config.Identity{Anonymous: true}, nil, nil, nil
 	}
 	return r
 }

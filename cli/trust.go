@@ -132,7 +132,7 @@ func tokenWords(env, program string) string {
 func hosts(cfg *config.Config) string {
 	text := ""
 	for _, host := range slices.Sorted(maps.Keys(cfg.Registries)) {
-		if r := cfg.Registries[host]; r.Read != nil || r.Promote != nil || r.Evidence != nil {
+		if r := cfg.Registries[host]; r.Read != nil || r.Promote != nil || r.Evidence != nil || r.Client != nil {
 			text += " " + clean.Text(host)
 		}
 	}

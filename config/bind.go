@@ -72,6 +72,12 @@ func (b *binder) bindPersonal(c *Config, root *node) {
 				*field = b.identity(id)
 			}
 		}
+		if client := e.value.get("client-certificate"); client != nil {
+			r.Client = b.client(client)
+			if r.PlainHTTP {
+				b.report(client.place, "leave it out", "registries.%s has plain-http in the team's file, which uses no TLS", e.name)
+			}
+		}
 		c.Registries[e.name] = r
 	}
 }
@@ -107,6 +113,7 @@ func (b *binder) registries(n *node) map[string]Registry {
 			Host: e.name, Listed: true, AuthHost: e.value.str("auth-host"), AzureCloud: e.value.str("azure-cloud"),
 			Read: b.identity(e.value.get("read")), Evidence: b.identity(e.value.get("evidence")), Promote: b.identity(e.value.get("promote")),
 			Via: b.via(e.value.get("via")), Import: bindImport(e.value.get("import")), CA: b.certificates(e.value.get("ca")),
+			Client: b.client(e.value.get("client-certificate")), Harbor: e.value.str("harbor") == "true",
 			PlainHTTP: e.value.str("plain-http") == "true", AllowPlainHTTP: e.value.str("allow-plain-http") == "true",
 		}
 		b.checkTransport(r, e)
@@ -125,7 +132,30 @@ func (b *binder) checkTransport(r Registry, e entry) {
 			"registries.%s.allow-plain-http does nothing by itself", e.name)
 	case r.PlainHTTP && r.CA != nil:
 		b.report(e.value.get("ca").place, "leave out ca, or plain-http", "registries.%s has a ca, but plain-http uses no TLS", e.name)
+	case r.PlainHTTP && r.Client != nil:
+		b.report(e.value.get("client-certificate").place, "leave out client-certificate, or plain-http",
+			"registries.%s has a client-certificate, but plain-http uses no TLS", e.name)
 	}
+	if r.Harbor {
+		b.checkHarbor(r, e)
+	}
+}
+
+// checkHarbor refuses identities that no Harbor knows.
+func (b *binder) checkHarbor(r Registry, e entry) {
+	ids := []*Identity{r.Read, r.Evidence, r.Promote}
+	for i, name := range []string{"read", "evidence", "promote"} {
+		if id := ids[i]; id != nil && (id.Azure != nil || id.AWS != nil) {
+			b.report(e.value.get(name).place, "write {username: …, password-env: …} or {docker: true}", "registries.%s.%s: a Harbor knows no identity of a cloud", e.name, name)
+		}
+	}
+}
+
+func (b *binder) client(n *node) *ClientCertificate {
+	if n == nil {
+		return nil
+	}
+	return &ClientCertificate{Certificate: resolve(b.dir, n.str("certificate")), Key: resolve(b.dir, n.str("key"))}
 }
 
 func (b *binder) identity(n *node) *Identity {

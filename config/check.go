@@ -156,7 +156,7 @@ func (c *checker) unknownKey(e entry, s *shape, path string) {
 	}
 	if c.foreign != nil {
 		if _, ok := c.foreign.find(e.name); ok || path != "" {
-			hint = "personal.yaml may hold signing, ui, and read, evidence or promote of a registry; the rest stands in the team's plimsoll.yaml"
+			hint = "personal.yaml may hold signing, ui, and read, evidence, promote or client-certificate of a registry; the rest stands in the team's plimsoll.yaml"
 			c.report(e.place, hint, "%q is the team's alone", join(path, e.name))
 			return
 		}

@@ -37,11 +37,20 @@ type Registry struct {
 	Via            *Via
 	Import         *Import
 	CA             []byte // PEM of an extra certificate authority
+	Client         *ClientCertificate
+	Harbor         bool // it has Harbor's own API
 	PlainHTTP      bool
 	AllowPlainHTTP bool
 	AuthHost       string // another host that may get this registry's credential
 	AzureCloud     string // public, china or government; "": by the host's name
 	Listed         bool   // false: not in the file; docker's credentials, anonymous without
+}
+
+// ClientCertificate is what the client shows in TLS, to the registry's own host
+// only. The files are read when it is asked for.
+type ClientCertificate struct {
+	Certificate string // absolute path of a PEM file, with its chain
+	Key         string // absolute path of a PEM file, without password
 }
 
 // Identity says where a credential comes from. Exactly one form is set. It

@@ -94,6 +94,17 @@ func identityKeys(identity *shape) []key {
 		{name: "read", doc: "Who reads: lists, gates, diffs.", def: "anonymous", example: "{docker: true}", value: identity},
 		{name: "evidence", doc: "Who attaches sign-offs and other evidence in staging.", def: "as `read`", example: "{docker: true}", value: identity},
 		{name: "promote", doc: "Who writes prod. Asked for only at the confirmation, and dropped afterwards.", def: "as `read`; `doctor` warns", example: "{azure: cli}", value: identity},
+		clientEntry(),
+	}
+}
+
+func clientEntry() key {
+	return key{
+		name: "client-certificate", doc: "The certificate that this machine shows to the host in TLS, beside the identities. It is shown to no other host.",
+		example: "{certificate: me.pem, key: me.key}",
+		value: mapOf("",
+			key{name: "certificate", doc: "A PEM file with the certificate and its chain (~/ is your home directory).", required: true, example: "~/.config/plimsoll/me.pem", value: text(filePath)},
+			key{name: "key", doc: "A PEM file with its private key, without a password. It is read when the host asks for it.", required: true, example: "~/.config/plimsoll/me.key", value: text(filePath)}),
 	}
 }
 
@@ -143,6 +154,10 @@ func registryShape(identity *shape) *shape {
 				})...),
 		},
 		key{name: "ca", doc: "A PEM file with an additional certificate authority for this host.", example: "corp.pem", value: text(filePath)},
+		key{
+			name: "harbor", doc: "It is a Harbor: its scans (the source `registry`) and the immutability rules of its projects are read by its own API, with the same identity.",
+			def: "false", example: "true", value: flag(),
+		},
 		key{name: "plain-http", doc: "Speak HTTP without TLS. For a loopback host only, else with `allow-plain-http`.", def: "false", example: "true", value: flag()},
 		key{name: "allow-plain-http", doc: "Allow `plain-http` to another machine: everybody on the way can read and change what is sent.", def: "false", example: "true", value: flag()},
 		key{name: "azure-cloud", doc: "The Azure cloud of the registry.", def: "by the host name: `.azurecr.cn` is china, `.azurecr.us` is government, everything else public", example: "china", value: words("public", "china", "government")},

@@ -7,7 +7,7 @@ func sourcesShape() *shape {
 		key{name: "azure-pipelines", doc: "The builds of the candidate's revision, and their test runs.", example: "{organization: acme, project: chat, pipeline: e2e, az: true}", value: pipelinesSourceShape()},
 		key{name: "http", doc: "Any address that answers in JSON.", example: "{url: 'https://ci.example.com/runs/{{.Revision}}', state: $.status, passed: [success]}", value: httpSourceShape()},
 		key{
-			name: "registry", doc: "The staging registry's own scan, for the gate `scan`: of Amazon ECR, asked for with the `read` identity.",
+			name: "registry", doc: "The staging registry's own scan, for the gate `scan`: of Amazon ECR or a Harbor (`harbor: true`), asked for with the `read` identity.",
 			example: "{}", value: mapOf(""),
 		},
 		key{

@@ -125,10 +125,11 @@ services:
 }
 
 func TestPersonalWinsForWhatBelongsToAPerson(t *testing.T) {
-	dir, home := team(t), t.TempDir()
+	dir, home, own := team(t), t.TempDir(), t.TempDir()
+	t.Setenv("HOME", own)
 	path := put(t, dir, config.FileName, []byte(`
 registries:
-  p.example.com: {read: {docker: true}, promote: {docker: true}, auth-host: auth.example.com}
+  p.example.com: {read: {docker: true}, promote: {docker: true}, auth-host: auth.example.com, harbor: true, client-certificate: {certificate: team.pem, key: team.key}}
 signing: {key: team.key}
 ui: {theme: light, keys: {diff: x, help: h}}
 `+smallest))
@@ -136,7 +137,7 @@ ui: {theme: light, keys: {diff: x, help: h}}
 signing: {key: mine.key}
 ui: {keys: {diff: y}}
 registries:
-  p.example.com: {promote: {username: me, password-env: MY_TOKEN}}
+  p.example.com: {promote: {username: me, password-env: MY_TOKEN}, client-certificate: {certificate: me.pem, key: ~/me.key}}
   other.example.com: {promote: {anonymous: true}}
 `))
 	c, err := config.Load(path, true, personal)
@@ -148,7 +149,8 @@ registries:
 	}
 	want := config.Registry{
 		Host: "p.example.com", Listed: true, Read: &config.Identity{Docker: true},
-		Promote: &config.Identity{Username: "me", PasswordEnv: "MY_TOKEN"}, AuthHost: "auth.example.com",
+		Promote: &config.Identity{Username: "me", PasswordEnv: "MY_TOKEN"}, AuthHost: "auth.example.com", Harbor: true,
+		Client: &config.ClientCertificate{Certificate: filepath.Join(home, "me.pem"), Key: filepath.Join(own, "me.key")},
 	}
 	if d := cmp.Diff(want, c.Registry("p.example.com")); d != "" {
 		t.Error(d)

@@ -90,6 +90,8 @@ func TestSchemaRefusesWhatItsTableRefuses(t *testing.T) {
 		"source-url-open-host": "code", "source-url-password": "code", "source-url-plain": "between keys", "source-without-sources": "between keys",
 		"e2e-by-a-scanner":     "between keys",
 		"e2e-by-a-registry":    "between keys",
+		"client-plain-http":    "between keys",
+		"harbor-of-a-cloud":    "between keys",
 		"source-without-state": "between keys", "source-state-alone": "between keys",
 		"tuf-plain": "code", "tuf-root-is-a-trusted-root": "files", "tuf-without-root": "between keys", "unknown-provenance-group": "between keys",
 		"unknown-soak-group": "between keys", "unknown-source": "between keys", "unknown-vex-group": "between keys", "zone-local": "code", "zone-unknown": "code",

@@ -186,6 +186,8 @@ func networkHint(h *host, err error) string {
 		return fmt.Sprintf("the name %s is not known here: check its spelling, the network, VPN and proxy", clean.Text(dns.Name))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: check host and port, and whether the registry runs"
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		return fmt.Sprintf("it does not accept the client certificate, or there is none: look at client-certificate under registries → %s", h.name)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time: check the network, VPN and proxy (HTTPS_PROXY)"
 	case lost(err):

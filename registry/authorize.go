@@ -22,6 +22,12 @@ func (c *Client) authorized(ctx context.Context, h *host, in access, req *http.R
 		req.Header.Del("Authorization")
 		return c.sendAndFollow(ctx, h, in, req, limit)
 	}
+	if in.basic {
+		if err := c.provePassword(ctx, h, req); err != nil {
+			return nil, err
+		}
+		return c.sendAndFollow(ctx, h, in, req, limit)
+	}
 	if err := c.meet(ctx, h, req); err != nil {
 		return nil, err
 	}
@@ -124,6 +130,12 @@ func (c *Client) prove(ctx context.Context, h *host, scopes []string, req *http.
 		}
 		return err
 	}
+	return c.provePassword(ctx, h, req)
+}
+
+// provePassword sets the user name and password themselves, if there are any.
+func (c *Client) provePassword(ctx context.Context, h *host, req *http.Request) error {
+	req.Header.Del("Authorization")
 	done, err := h.login.wait(ctx)
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		options: o, policy: defaultRetry, pace: defaultPace, sleep: sleep, now: time.Now,
-		hosts: map[string]*host{}, transport: newTransport(nil, o.Dial),
+		hosts: map[string]*host{}, transport: newTransport(nil, nil, o.Dial),
 	}
 }
 
@@ -94,6 +94,7 @@ func (c *Client) Close() {
 	for _, h := range hosts {
 		h.forget()
 		h.transport.CloseIdleConnections()
+		h.away.CloseIdleConnections()
 	}
 	c.transport.CloseIdleConnections()
 }
@@ -125,6 +126,7 @@ type access struct {
 	here bool         // redirects to another host are an answer, not a way
 
 	actions string // of the token, in place of pull and push
+	basic   bool   // no token: the user name and password themselves
 }
 
 // lateness says how late a request may be repeated.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,10 +17,12 @@ import (
 type host struct {
 	name      string // as the configuration and references write it
 	entry     config.Registry
-	base      string // scheme://address of its API
-	address   string // of base, with the port
-	scheme    string // of base
-	transport *http.Transport
+	base      string                           // scheme://address of its API
+	address   string                           // of base, with the port
+	scheme    string                           // of base
+	transport *http.Transport                  // to the registry itself
+	away      *http.Transport                  // to where it redirects to
+	client    func() (*tls.Certificate, error) // what is shown in TLS; nil: nothing
 	login     *login
 	provider  Provider // nil: none
 
@@ -45,7 +48,7 @@ func (c *Client) host(name string) *host {
 	}
 	entry := c.options.Registries(name)
 	h := &host{
-		name: name, entry: entry, transport: c.transport,
+		name: name, entry: entry, transport: c.transport, away: c.transport,
 		referrers: map[string]bool{}, onePost: map[string]bool{}, checked: map[string]bool{}, lacks: map[string]bool{},
 	}
 	h.base = "https://" + name
@@ -59,7 +62,12 @@ func (c *Client) host(name string) *host {
 		h.scheme, h.address = u.Scheme, address(u)
 	}
 	if len(entry.CA) > 0 {
-		h.transport = newTransport(entry.CA, c.options.Dial)
+		h.away = newTransport(entry.CA, nil, c.options.Dial)
+		h.transport = h.away
+	}
+	if entry.Client != nil && c.options.As == nil {
+		h.client = clientCertificate(name, *entry.Client)
+		h.transport = newTransport(entry.CA, h.client, c.options.Dial)
 	}
 	if c.options.Providers != nil {
 		h.provider = c.options.Providers(name, entry, &Wire{client: c, name: name})

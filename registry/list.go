@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,8 +73,10 @@ type listing struct {
 	what    string
 	accept  string
 	actions string // of the token, "": pull
-	here    bool   // a redirect to another host is an answer
-	page    int64  // bytes of one page
+	basic   bool   // see access
+	header  http.Header
+	here    bool  // a redirect to another host is an answer
+	page    int64 // bytes of one page
 	pages   int
 }
 
@@ -93,11 +96,12 @@ func (c *Client) pages(ctx context.Context, l listing, first string, read func(*
 		if err != nil {
 			return err
 		}
+		maps.Copy(req.Header, l.header)
 		if l.accept != "" {
 			req.Header.Set("Accept", l.accept)
 		}
 		in := pull(l.repo)
-		in.here, in.actions = l.here, l.actions
+		in.here, in.actions, in.basic = l.here, l.actions, l.basic
 		resp, raw, err := c.fetch(ctx, in, req, l.page, l.what)
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 )
 
 // Provider adds what one cloud's registry can do beyond the distribution
-// protocol. The packages below this one (acr, ecr) import registry and
+// protocol. The packages below this one (acr, ecr, harbor) import registry and
 // implement it; registry knows none of them: Options.Providers makes them.
 //
 //	cli ──► registry.Options.Providers ──► acr.New(host, entry, wire), ecr.New(…)

@@ -65,7 +65,7 @@ func (c *Client) Scan(ctx context.Context, repo Repository, dg digest.Digest) (S
 	}
 	p, ok := provided[Scanner](c, repo.Host)
 	if !ok {
-		return Scan{}, fault.New(fault.Usage, "name another source under sources of the scan gate", ErrUnsupported,
+		return Scan{}, fault.New(fault.Usage, "Amazon ECR is known by its host name, a Harbor by harbor: true under registries → "+repo.Host, ErrUnsupported,
 			"%s is no registry whose scans can be read", repo.Host)
 	}
 	s, err := p.Scan(ctx, repo, dg)

@@ -12,9 +12,12 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
+	"plimsoll/config"
 	"plimsoll/config/clean"
+	"plimsoll/config/fault"
 )
 
 // What a connection may take and how many are kept.
@@ -25,8 +28,9 @@ const (
 )
 
 // newTransport makes the pool of connections of a client, or of one host with
-// its own certificate authority (PEM); dial nil: net.Dialer.
-func newTransport(ca []byte, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+// its own certificate authority (PEM) or a certificate that it is shown; dial
+// nil: net.Dialer.
+func newTransport(ca []byte, client func() (*tls.Certificate, error), dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
@@ -53,7 +57,37 @@ func newTransport(ca []byte, dial func(context.Context, string, string) (net.Con
 		pool.AppendCertsFromPEM(ca)
 		t.TLSClientConfig.RootCAs = pool
 	}
+	if client != nil {
+		t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return client() }
+	}
 	return t
+}
+
+// clientCertificate reads the certificate that a host is shown, once. A request
+// reads it before it is sent, so that a file which cannot be used is said as such.
+func clientCertificate(name string, c config.ClientCertificate) func() (*tls.Certificate, error) {
+	return sync.OnceValues(func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "look at client-certificate under registries → "+name, redacted{err},
+				"the client certificate for %s cannot be used", name)
+		}
+		return &pair, nil
+	})
+}
+
+// pool is the connections for a URL: the registry's own host is shown the client
+// certificate, and no other.
+func (h *host) pool(u *url.URL) (*http.Transport, error) {
+	if !h.owns(u) {
+		return h.away, nil
+	}
+	if h.client != nil {
+		if _, err := h.client(); err != nil {
+			return nil, err
+		}
+	}
+	return h.transport, nil
 }
 
 // errSlow is the cause that ends an answer which is not there in time.
@@ -62,6 +96,10 @@ var errSlow = fmt.Errorf("no complete answer within %v: %w", AnswerTimeout, ErrL
 // send sends one request on the connections of h and returns the answer's
 // header. With a limit, the body must end within it too.
 func (c *Client) send(ctx context.Context, h *host, method string, req *http.Request, limit time.Duration) (*http.Response, error) {
+	pool, err := h.pool(req.URL)
+	if err != nil {
+		return nil, err
+	}
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	cancel := func() {}
 	if limit > 0 {
@@ -69,7 +107,7 @@ func (c *Client) send(ctx context.Context, h *host, method string, req *http.Req
 	}
 	req = req.WithContext(ctx)
 	start := c.now()
-	resp, err := h.transport.RoundTrip(req)
+	resp, err := pool.RoundTrip(req)
 	took := c.now().Sub(start)
 	if c.options.Trace != nil {
 		c.options.Trace(method, bare(req.URL), statusOf(resp), took)

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 )
 
@@ -46,6 +47,8 @@ type Call struct {
 	Path    string // with the query: "/acr/v1/…"
 	Repo    Repository
 	Actions string // of the token: "metadata_read"; "": pull
+	Basic   bool   // no token: send the user name and password themselves
+	Header  http.Header
 	Body    []byte
 	Type    string // of the body
 	Most    int64  // bytes of the answer, 0: MaxTagPage
@@ -63,7 +66,8 @@ func (w *Wire) Do(ctx context.Context, call Call) ([]byte, error) {
 	if call.Type != "" {
 		req.Header.Set("Content-Type", call.Type)
 	}
-	in := access{repo: call.Repo, actions: call.Actions}
+	maps.Copy(req.Header, call.Header)
+	in := access{repo: call.Repo, actions: call.Actions, basic: call.Basic}
 	resp, err := w.client.exchange(ctx, in, req, AnswerTimeout)
 	if err != nil {
 		return nil, err
@@ -77,7 +81,9 @@ func (w *Wire) Do(ctx context.Context, call Call) ([]byte, error) {
 // Pages reads a list as long as a Link names the next page on this host and
 // read says that it wants more.
 func (w *Wire) Pages(ctx context.Context, call Call, read func(raw []byte) (more bool, err error)) error {
-	list := listing{repo: call.Repo, what: call.What, actions: call.Actions, page: call.most(), pages: MaxTagPages}
+	list := listing{
+		repo: call.Repo, what: call.What, actions: call.Actions, basic: call.Basic, header: call.Header, page: call.most(), pages: MaxTagPages,
+	}
 	err := w.client.pages(ctx, list, w.URL(call.Path), func(_ *http.Response, raw []byte) error {
 		more, err := read(raw)
 		if err == nil && !more {

@@ -12,6 +12,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/config/fault"
 	"plimsoll/gates"
+	"plimsoll/registry/harbor"
 )
 
 // maxReport is the bytes of a scanner's report, as large as signed ones may be.
@@ -35,7 +36,7 @@ func (e endpoint) ask(ctx context.Context, q Question) ([]gates.Answer, error) {
 	c := call{url: address, header: http.Header{"Accept": {"application/json"}}, ca: e.CA, max: maxAnswer}
 	if e.State == "" {
 		c.max = maxReport
-		c.header.Set("X-Accept-Vulnerabilities", harborReport+", application/vnd.scanner.adapter.vuln.report.harbor+json; version=1.0")
+		c.header.Set("X-Accept-Vulnerabilities", harbor.Accept)
 	}
 	if e.TokenEnv != "" && e.Trusted() {
 		secret, err := e.variable(e.TokenEnv)

@@ -2,32 +2,25 @@ package sources
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/report"
+	"plimsoll/registry"
+	"plimsoll/registry/harbor"
 )
-
-// harborReport is the media type of a vulnerability report of Harbor, which is
-// also the key that its API puts it under
-// (https://github.com/goharbor/pluggable-scanner-spec, and Harbor's
-// .../artifacts/{digest}/additions/vulnerabilities).
-const harborReport = "application/vnd.security.vulnerability.report; version=1.1"
 
 // scan is what a scanner says.
 type scan struct {
 	report.Scan
 	running bool // it has not finished
 }
-
-// maxFindings is how many vulnerabilities are read of one report.
-const maxFindings = 50_000
 
 // scanned is a scanner's report as an answer about a digest, and about the
 // platform that it names: of an image of several, the gate wants every one. A
@@ -59,50 +52,14 @@ func readReport(raw []byte) (scan, error) {
 	if _, ok := top["imageScanStatus"]; ok {
 		return readECR(raw)
 	}
-	for key, value := range top {
-		if strings.HasPrefix(key, "application/vnd.security.vulnerability.report") || strings.HasPrefix(key, "application/vnd.scanner.adapter.vuln.report.harbor+json") {
-			return readHarbor(value)
-		}
+	if found, err := harbor.ReadReport(raw); !errors.Is(err, harbor.ErrNoReport) {
+		return scan{Scan: report.Scan{Finished: found.Finished, Findings: findings(found.Findings)}, running: found.State == registry.Scanning}, err
 	}
 	s, err := report.ReadScanFile(raw)
 	if err != nil {
 		return scan{}, fmt.Errorf("its report: %w", err)
 	}
 	return scan{Scan: s}, nil
-}
-
-// readHarbor reads a report of Harbor.
-func readHarbor(raw []byte) (scan, error) {
-	var doc struct {
-		Generated       time.Time `json:"generated_at"`
-		Vulnerabilities []struct {
-			ID          string   `json:"id"`
-			Package     string   `json:"package"`
-			Version     string   `json:"version"`
-			Fixed       string   `json:"fix_version"`
-			Severity    string   `json:"severity"`
-			Description string   `json:"description"`
-			Links       []string `json:"links"`
-		} `json:"vulnerabilities"`
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return scan{}, fmt.Errorf("its report of Harbor: %w", err)
-	}
-	if doc.Generated.IsZero() {
-		return scan{running: true}, nil // null until a scan has finished
-	}
-	if len(doc.Vulnerabilities) > maxFindings {
-		return scan{}, tooMany(len(doc.Vulnerabilities))
-	}
-	out := scan{Scan: report.Scan{Finished: doc.Generated.UTC()}}
-	for _, v := range doc.Vulnerabilities {
-		f := report.Finding{ID: text(v.ID), Package: text(v.Package), Version: text(v.Version), Fixed: text(v.Fixed), Severity: severity(v.Severity), Title: text(v.Description)}
-		if len(v.Links) > 0 {
-			f.URL = page(v.Links[0])
-		}
-		out.Findings = append(out.Findings, f)
-	}
-	return out, nil
 }
 
 // ecrFindings is what ECR says of one image
@@ -157,7 +114,7 @@ func readECR(raw []byte) (scan, error) {
 	if doc.Next != "" {
 		return scan{}, fmt.Errorf("the findings of ECR go on on another page; let the program ask for all of them")
 	}
-	if n := len(doc.Findings.Basic) + len(doc.Findings.Enhanced); n > maxFindings {
+	if n := len(doc.Findings.Basic) + len(doc.Findings.Enhanced); n > registry.MaxFindings {
 		return scan{}, tooMany(n)
 	}
 	finished, err := moment(doc.Findings.Completed)
@@ -211,7 +168,7 @@ func (doc ecrFindings) enhanced() []report.Finding {
 }
 
 func tooMany(n int) error {
-	return fmt.Errorf("its report has %d vulnerabilities, more than the %d that are read", n, maxFindings)
+	return fmt.Errorf("its report has %d vulnerabilities, more than the %d that are read", n, registry.MaxFindings)
 }
 
 // severity reads the words of Harbor and ECR. What is not known is the worst: a
