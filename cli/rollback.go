@@ -212,10 +212,15 @@ func (s *session) quarantine(ctx context.Context, service, given, reason string,
 		return err
 	}
 	return s.answer(out, func(w io.Writer) {
-		if out.Lifted {
+		switch {
+		case out.Unchanged && out.Lifted:
+			fmt.Fprintf(w, "%s: %s is not quarantined. Nothing was changed.\n", service, dg)
+		case out.Unchanged:
+			fmt.Fprintf(w, "%s: %s is quarantined already. Nothing was changed.\n", service, dg)
+		case out.Lifted:
 			fmt.Fprintf(w, "%s: quarantine of %s lifted\n  statement %s\n", service, dg, out.Evidence)
-			return
+		default:
+			fmt.Fprintf(w, "%s: %s is quarantined: %s\n  statement %s\n", service, dg, out.Reason, out.Evidence)
 		}
-		fmt.Fprintf(w, "%s: %s is quarantined: %s\n  statement %s\n", service, dg, out.Reason, out.Evidence)
 	})
 }
