@@ -34,6 +34,7 @@ func (d *Desk) runner() *operation.Runner {
 	return &operation.Runner{
 		Config: d.Config, Journal: d.Store, Client: d.client, Signer: d.identify, Judge: judge{d}, Now: d.Now,
 		Actor: d.Actor, Commands: d.commands(), ReadOnly: d.ReadOnly, Version: d.Version, Environ: os.Environ(),
+		Person: func() string { id, _ := d.person(); return id },
 	}
 }
 

@@ -29,18 +29,27 @@ func (d *Desk) MayOverride(service string) (Allowance, error) {
 		return Allowance{}, err
 	}
 	a := Allowance{Service: p.Name, By: map[string][]string{}}
-	if d.Public != nil {
-		if key := d.Public(); key != nil {
-			a.Person, _ = d.member(key, d.everyGroup())
-			a.Known = true
-		}
-	}
+	a.Person, a.Known = d.person()
 	for _, o := range p.Overrides {
 		for _, gate := range o.Gates {
 			a.By[gate] = d.whoMay(p, gate)
 		}
 	}
 	return a, nil
+}
+
+// person is who trust says that the person's key is, and whether the key is
+// known, without opening it.
+func (d *Desk) person() (id string, known bool) {
+	if d.Public == nil {
+		return "", false
+	}
+	key := d.Public()
+	if key == nil {
+		return "", false
+	}
+	id, _ = d.member(key, d.everyGroup())
+	return id, true
 }
 
 // whoMay are the people whom the policy lets go past a gate, whose key counts now.

@@ -34,6 +34,8 @@ func (s *state) end(ctx context.Context, err error) (Outcome, error) {
 		return s.outcome(), s.unfinished(err)
 	case errors.Is(err, errUncertain):
 		return Outcome{}, s.uncertain(err)
+	case s.sent() && !certain(err):
+		return Outcome{}, s.astray(err)
 	case !s.known:
 		return Outcome{}, s.cancelled(ctx, err)
 	}

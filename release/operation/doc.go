@@ -18,7 +18,7 @@
 //	judge.go       who decides
 //	runner.go      Runner: what it needs, its four actions
 //	start.go       the lease, and what an earlier start left open
-//	state.go       one operation in flight, and the part of it that is journaled
+//	state.go       one operation in flight, and the part of it that is journaled; outcome.go: what is printed
 //	step.go        a step; the walk over a list of them, with journal and retries
 //	close.go       how an operation ends: done, failed, abandoned, open
 //	promote.go     the steps of a promotion; look.go, judged.go: those that only read
@@ -33,5 +33,8 @@
 //	others.go      records that another machine left unfinished
 //	adopt.go       a first record; quarantine.go: statements against a digest
 //	book.go        the ledger, as operations use it
+//	appoint.go     who does it, this machine or a pipeline; the order to a pipeline
+//	follow.go      its run, the channel and the ledger, until it is certain what became of prod
+//	pursuit.go     one look after another, with patience; verdict.go: how a run ended, in words
 //	pending.go     what is open; owed.go: writing what could not be written
 package operation

@@ -80,6 +80,10 @@ type AuditData struct {
 	Tags      []string       `json:"tags"`
 	Delivery  string         `json:"delivery,omitempty"`
 	Overrides []string       `json:"overrides,omitempty"`
+	// Run is the link to the pipeline's run that did it; RequestedBy, for a
+	// pipeline, who asked it.
+	Run         string   `json:"run,omitempty"`
+	RequestedBy []string `json:"requestedBy,omitempty"`
 }
 
 // audited looks, after a crash, whether the chain has the operation.
@@ -104,6 +108,10 @@ func audit(_ context.Context, s *state) error {
 	data := AuditData{
 		Operation: s.op.ID, Digest: o.Digest, Previous: o.Previous, Record: o.Record,
 		Reason: s.Request.Reason, Seconds: o.Seconds, Tags: o.Tags, Delivery: s.completion("", "").Delivery, Overrides: o.Overrides,
+	}
+	data.RequestedBy = o.RequestedBy
+	if o.Via != nil {
+		data.Run = o.Via.Link
 	}
 	if _, err := s.r.Journal.Audit(s.op.Action, s.service.Name, s.actor(), data); err != nil {
 		return fmt.Errorf("note the %s in the audit chain: %w", s.op.Action, err)

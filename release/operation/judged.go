@@ -75,7 +75,7 @@ func refusals(j Judgement) string {
 // asItWas finds a channel that moved since the operation was decided. For an
 // operation that was just decided, that was looked at already.
 func asItWas(ctx context.Context, s *state) error {
-	if !s.resumed {
+	if !s.resumed || s.sent() { // of an order that was sent, its run tells
 		return nil
 	}
 	if err := s.deliverable(); err != nil {

@@ -39,8 +39,10 @@ func look(ctx context.Context, s *state) error {
 		return err
 	}
 	s.Previous = channel
-	if err := s.signing(ctx); err != nil {
-		return err
+	if s.Via == nil { // else the pipeline signs
+		if err := s.signing(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.readLedger(ctx); err != nil {
 		return fault.New(fault.CodeOf(err), "a promotion needs its ledger; promote again when it can be read", err,
@@ -130,6 +132,9 @@ func (s *state) recorders() []config.Group { return gates.Recorders(s.rules()) }
 
 // deliverable finds a delivery that could not run before anything has changed.
 func (s *state) deliverable() error {
+	if s.Via != nil { // the pipeline delivers
+		return nil
+	}
 	e := s.event()
 	if e.Digest == "" { // a rollback that has no target yet
 		e.Digest = digest.FromString("")
@@ -149,6 +154,9 @@ func (s *state) delivering() delivery.Options {
 			if id != nil && id.PasswordEnv != "" {
 				o.Secrets = append(o.Secrets, id.PasswordEnv)
 			}
+		}
+		if name := reg.Via.TokenEnv(); name != "" {
+			o.Secrets = append(o.Secrets, name)
 		}
 	}
 	return o

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/fault"
+	"plimsoll/release/ledger"
 )
 
 var (
@@ -114,6 +115,8 @@ func (s *state) overtaken(channel digest.Digest, cause error) error {
 func (s *state) hasMoved(channel digest.Digest) bool {
 	switch {
 	case s.op.Moved:
+		return true
+	case s.Via != nil && s.chain != nil && s.ours() != nil && s.ours().State() == ledger.Complete:
 		return true
 	case !s.Moving:
 		return false

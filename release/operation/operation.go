@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/registry"
+	"plimsoll/release/via"
 )
 
 // The actions of an operation, as journal, records and output name them.
@@ -89,6 +90,9 @@ type Outcome struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	// Quarantined is the digest that a rollback left and quarantined; nil: none.
 	Quarantined *digest.Digest `json:"quarantined,omitempty"`
+	// Via is the pipeline's run that did it, whose log has what Copied and
+	// Referrers do not tell then; nil: this machine did it.
+	Via *via.Run `json:"via,omitempty"`
 	// RequestedBy are those for whom this machine, a pipeline, did it.
 	RequestedBy []string `json:"requestedBy,omitempty"`
 }
@@ -106,6 +110,7 @@ type Progress struct {
 	Index int                // its place, from 0
 	Steps []string           // all of them, in words
 	Copy  *registry.Progress // while the image is copied
+	Run   *via.Status        // of the pipeline that does it; nil: this machine does
 	Moved bool               // the channel has moved: cancelling no longer undoes
 }
 
@@ -132,5 +137,6 @@ type Pending struct {
 	Prod     Where          `json:"prod"`
 	Owed     []string       `json:"owed,omitempty"` // what is still to be written, in words
 	Problem  string         `json:"problem,omitempty"`
-	Command  string         `json:"command"` // what finishes it
+	Command  string         `json:"command"`       // what finishes it
+	Run      string         `json:"run,omitempty"` // link to the pipeline's run that does it
 }

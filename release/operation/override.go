@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,8 +17,9 @@ import (
 func (s *state) mayOverride() error {
 	for _, gate := range s.Request.Overrides {
 		if !s.rules().MayOverride(gate, s.id) || !s.named() {
+			who := clean.Text(cmp.Or(s.id, s.actor()))
 			return fault.New(fault.Gate, s.whoMay(gate), nil, "%s: the policy does not let %s go past %s; nothing was changed",
-				s.what(), clean.Text(s.id), clean.Text(gate))
+				s.what(), who, clean.Text(gate))
 		}
 		for _, asker := range s.requesters() {
 			if !s.rules().MayOverride(gate, asker) {
@@ -29,8 +31,12 @@ func (s *state) mayOverride() error {
 	return nil
 }
 
-// named tells whether trust gives the signer's key the id that it acts under.
+// named tells whether trust gives the signer's key the id that it acts under. Of
+// who asks a pipeline, the runner has found that out.
 func (s *state) named() bool {
+	if s.Via != nil {
+		return s.id != ""
+	}
 	for _, g := range s.r.Config.Trust {
 		if slices.ContainsFunc(g.People, func(p config.Person) bool {
 			return p.ID == s.id && p.Key.Is(s.signer.Public()) && p.Key.Counts(s.r.now())

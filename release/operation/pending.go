@@ -43,6 +43,9 @@ func (p Pending) filled(op store.Operation, d journaled) Pending {
 	if len(op.Steps) > 0 {
 		p.Step = wordsOf(op.Action, op.Steps[len(op.Steps)-1].Step)
 	}
+	if d.Via != nil {
+		p.Run = d.Via.Run.Link
+	}
 	if s.settleable() {
 		p.Owed, p.Command = owedBy(&s), "plimsoll audit sync"
 	}
@@ -52,6 +55,8 @@ func (p Pending) filled(op store.Operation, d journaled) Pending {
 // owedBy says in words what the ledger still has to get.
 func owedBy(s *state) []string {
 	switch {
+	case s.sent():
+		return []string{"cancel its run, or find out how it ended"}
 	case s.Closing != "":
 		return []string{"mark its record as abandoned"}
 	case s.op.Action == ActionPromote:
@@ -65,7 +70,7 @@ func owedBy(s *state) []string {
 }
 
 func wordsOf(action, name string) string {
-	for _, st := range stepsOf(action) {
+	for _, st := range append(stepsOf(action), throughPipeline(action)...) {
 		if st.name == name {
 			return st.words
 		}

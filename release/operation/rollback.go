@@ -95,6 +95,7 @@ func closeEarlier(ctx context.Context, s *state) error {
 		if old.Closing == "" && old.Delivery == nil && old.Skipped == "" {
 			old.Skipped = "not delivered: prod was rolled back to " + short(s.Target)
 		}
+		old.hasty = true
 		if err := old.wrapUp(ctx); err != nil {
 			s.warn("the %s of %s stays open: %v", old.op.Action, short(old.Target), err)
 		}
@@ -103,8 +104,30 @@ func closeEarlier(ctx context.Context, s *state) error {
 	return nil
 }
 
+// recalled ends the run of an operation that is to be closed. One that moved the
+// channel all the same is finished instead.
+func (s *state) recalled(ctx context.Context) error {
+	limit := recallLimit
+	if s.hasty {
+		limit = recallHaste
+	}
+	moved, err := s.recall(ctx, limit)
+	if err != nil {
+		return s.astray(err)
+	}
+	if moved {
+		s.Closing = ""
+	}
+	return nil
+}
+
 // wrapUp closes an operation that did not move, or finishes one that did.
 func (s *state) wrapUp(ctx context.Context) error {
+	if s.Closing != "" && s.sent() {
+		if err := s.recalled(ctx); err != nil {
+			return err
+		}
+	}
 	if s.Closing != "" {
 		return s.abandon(ctx, s.Closing, store.Abandoned)
 	}

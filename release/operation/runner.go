@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"crypto/x509"
 	"iter"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ type Runner struct {
 	Client func(registry.Purpose) *registry.Client
 	// Signer opens the person's key and says which id trust gives it.
 	Signer func(context.Context) (evidence.Signer, string, error)
+	// Person is who trust says that the person's key is, without opening it; "" and
+	// nil: nobody knows. A pipeline is asked in that name.
+	Person func() string
 	Judge  Judge
 	Now    func() time.Time // nil: time.Now
 	// Actor is who operates when no signer says so, for the journal and the audit chain.
@@ -50,6 +54,8 @@ type Runner struct {
 	ReadOnly bool
 	Version  string   // of this program, for records
 	Environ  []string // what a delivery command may see, before our secrets are taken out
+	// Roots may sign for the server of a pipeline; nil: whom the system trusts.
+	Roots *x509.CertPool
 
 	pause func(context.Context, time.Duration) error // between attempts; nil: a timer
 }

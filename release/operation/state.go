@@ -18,6 +18,7 @@ import (
 	"plimsoll/registry"
 	"plimsoll/release/delivery"
 	"plimsoll/release/ledger"
+	"plimsoll/release/via"
 	"plimsoll/store"
 )
 
@@ -62,6 +63,7 @@ type journaled struct {
 	Identity  *evidence.Principal      `json:"identity,omitempty"` // who wrote prod, as its registry knows them
 	Closing   string                   `json:"closing,omitempty"`  // why it ends without a move; its record is to be marked
 	Warnings  []string                 `json:"warnings,omitempty"`
+	Via       *appointed               `json:"via,omitempty"` // the pipeline that does it; nil: this machine
 }
 
 // draft is a record that was signed, with its number.
@@ -96,6 +98,8 @@ type state struct {
 	steps  []step
 	index  int
 	report func(Progress)
+	run    *via.Status // of the pipeline that does it, as it was last seen
+	hasty  bool        // another operation waits for its end
 }
 
 // session is what the operations of one start share.
@@ -106,6 +110,9 @@ type session struct {
 	id      string           // of the signer
 	renew   func() error     // of the lease; nil without one
 	release func() error
+	pipe    via.Pipeline // nil until it was opened
+	// patience is when the pipeline may be asked again.
+	patience time.Time
 }
 
 // prepare finds the service of a request; nothing is asked of a registry.
@@ -137,7 +144,7 @@ func (r *Runner) prepare(req request, report func(Progress)) (*state, error) {
 		ID: newID(r.now()), Service: service.Name, Identity: s.channel(), Action: req.Action,
 		State: store.Pending, Started: r.now().UTC(),
 	}
-	return s, nil
+	return s, s.appoint()
 }
 
 // reopen makes an operation of the journal the one in flight.
@@ -148,7 +155,7 @@ func (s *state) reopen(op store.Operation) (*state, error) {
 	}
 	old := *s
 	old.journaled, old.op, old.known, old.resumed = d, op, true, true
-	old.steps, old.index, old.owed, old.earlier = stepsOf(op.Action), 0, nil, nil
+	old.steps, old.index, old.owed, old.earlier = old.list(), 0, nil, nil
 	old.chain, old.manifest = nil, registry.Manifest{}
 	return &old, nil
 }
@@ -241,52 +248,14 @@ func (s *state) drop() {
 		s.writer.Close()
 	}
 	s.writer = nil
+	if s.pipe != nil {
+		s.pipe.Close()
+		s.pipe = nil
+	}
 	if s.release != nil {
 		_ = s.release() // an ended lease runs out by itself
 		s.release = nil
 	}
-}
-
-// outcome is what is printed.
-func (s *state) outcome() Outcome {
-	o := Outcome{
-		Action: s.op.Action, Service: s.service.Name, Digest: s.Target, Tags: []string{},
-		Copied: s.Copied, Referrers: s.Arrivals, Warnings: s.Warnings,
-	}
-	if s.Previous != "" {
-		o.Previous = &s.Previous
-	}
-	if s.Left != "" {
-		o.Quarantined = &s.Left
-	}
-	o.Overrides, o.RequestedBy = s.overridden(), s.requesters()
-	if o.Referrers.LeftBehind == nil {
-		o.Referrers.LeftBehind = []digest.Digest{}
-	}
-	if s.op.Action != ActionRollback {
-		o.Tags = append(o.Tags, ReleaseTag(s.Target))
-	}
-	if s.op.Action != ActionAdopt {
-		o.Tags = append(o.Tags, s.service.Channel)
-	}
-	o.Record = s.Record
-	o.Seconds = s.seconds()
-	return o
-}
-
-// seconds is how long prod took, from the start to its last change.
-func (s *state) seconds() float64 {
-	end := s.Finished
-	if end.IsZero() {
-		end = s.r.now()
-	}
-	return max(0, end.Sub(s.op.Started).Round(time.Millisecond).Seconds())
-}
-
-// ReleaseTag is the tag under which prod keeps a promoted digest: unique, never moved.
-func ReleaseTag(d digest.Digest) string {
-	hex := d.Encoded()
-	return "release-" + hex[:min(16, len(hex))]
 }
 
 // short is a digest for messages.

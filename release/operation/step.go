@@ -94,7 +94,7 @@ func (s *state) take(ctx context.Context, st step) error {
 		return s.persist(ctx, st)
 	case writing, moving:
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !s.sent() { // a run that may go on is to be cancelled, too
 		return context.Cause(ctx)
 	}
 	if s.renew != nil {
@@ -206,7 +206,7 @@ func (s *state) tell(copying *registry.Progress) {
 	if s.report == nil {
 		return
 	}
-	p := Progress{Step: s.steps[s.index].words, Index: s.index, Copy: copying, Moved: s.op.Moved}
+	p := Progress{Step: s.steps[s.index].words, Index: s.index, Copy: copying, Run: s.run, Moved: s.op.Moved}
 	for _, st := range s.steps {
 		p.Steps = append(p.Steps, st.words)
 	}
