@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -133,6 +134,35 @@ func (w *world) attTag(about digest.Digest, predicate any) {
 	}
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestMoreEnvelopesThanAreReadBlock: the one that nobody reads may be a no.
+func TestMoreEnvelopesThanAreReadBlock(t *testing.T) {
+	w := newWorld(t)
+	dg := w.push(w.staging, "v1", image("app", w.now))
+	w.good(dg)
+	w.attTag(dg, map[string]any{"result": "PASSED", "configuration": []map[string]any{{"name": "smoke"}}})
+	tag := registry.Fallback(dg) + ".att"
+	m, err := w.writer.Manifest(t.Context(), w.staging, tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body ocispec.Manifest
+	decode(t, m.Raw, &body)
+	for n, status := range map[int]gates.Status{registry.MaxPerDigest: gates.Pass, registry.MaxPerDigest + 1: gates.Error} {
+		body.Layers = slices.Repeat(body.Layers[:1], n)
+		raw, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Raw, m.Descriptor.Digest, m.Descriptor.Size = raw, digest.FromBytes(raw), int64(len(raw))
+		if err := w.writer.PutManifest(t.Context(), w.staging, tag, m); err != nil {
+			t.Fatal(err)
+		}
+		if c := check(t, w.gates(dg).Checks, gates.E2E); c.Status != status || status == gates.Error && !strings.Contains(strings.Join(c.Reasons, " "), "1001 layers") {
+			t.Errorf("%d envelopes: %+v", n, c)
+		}
 	}
 }
 

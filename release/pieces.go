@@ -78,6 +78,10 @@ func layersOf(s source, raw []byte) []piece {
 			return []piece{{item, m.Layers[0]}}
 		}
 	case evidence.DSSE, evidence.BuildKit:
+		if n := len(m.Layers); n > registry.MaxPerDigest { // what is left out may be a no
+			item.Problem = fmt.Sprintf("its manifest has %d layers, more than the %d that are read", n, registry.MaxPerDigest)
+			return []piece{{item: item}}
+		}
 		out = statements(item, m.Layers)
 	case evidence.Other, evidence.SimpleSigning: // no gate reads them
 	}
@@ -97,7 +101,7 @@ func isBundle(mediaType string) bool {
 // BuildKit's, what the gates and the difference look at is read.
 func statements(item evidence.Item, layers []ocispec.Descriptor) []piece {
 	out := make([]piece, 0, 1)
-	for _, l := range layers[:min(len(layers), registry.MaxPerDigest)] {
+	for _, l := range layers {
 		one := item
 		switch {
 		case item.Form == evidence.DSSE && l.MediaType == evidence.DSSEMediaType:
