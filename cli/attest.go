@@ -124,6 +124,9 @@ func (s *session) attest(ctx context.Context, gate, reference string, f attestFl
 	}
 	return s.answer(out, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n  about     %s\n  statement %s (%s)\n", gate, out.Summary, out.Digest, out.Evidence, out.PredicateType)
+		if out.Warning != "" {
+			fmt.Fprintf(w, "  warning   %s\n", out.Warning)
+		}
 	})
 }
 

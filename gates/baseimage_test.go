@@ -29,6 +29,19 @@ func TestBuildKitsProvenanceCountsOnceCISignedTheIndex(t *testing.T) {
 	}
 }
 
+// TestTheBuildersProvenanceIsNoNewsBesideAnAnswer: both gates read provenance, each of its own signers.
+func TestTheBuildersProvenanceIsNoNewsBesideAnAnswer(t *testing.T) {
+	w := baseWorld(t)
+	w.in.Platforms = w.in.Platforms[:1]
+	w.policy.Service.Gates.Provenance = &config.ProvenanceGate{Signers: []string{scanner}, Source: "https://github.com/acme/chat"}
+	w.add(w.sign(scanner, evidence.SLSA1, provenance(time.Hour, gitContext), candidate))
+	w.expect(gates.BaseImage, gates.Missing, "signed by scanner, and asked for is ci")
+	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), candidate))
+	if c := w.expect(gates.BaseImage, gates.Pass); strings.Contains(strings.Join(c.Reasons, " "), "does not count") {
+		t.Errorf("%q", c.Reasons)
+	}
+}
+
 func TestBaseImageNamesWhatIsNotPinned(t *testing.T) {
 	w := baseWorld(t)
 	w.add(w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64), w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase, looseBase), arm64))

@@ -99,7 +99,7 @@ func TestWhatDoesNotCountIsNamedAndNeverPasses(t *testing.T) {
 	disguised := w.sign(ci, evidence.SLSA1, provenance(0), candidate)
 	disguised.PredicateType = evidence.TestResult
 	w.add(w.tests(mallory, "smoke", time.Hour), w.tests(scanner, "api", time.Hour), other, unsigned, keyless, disguised)
-	w.expect(gates.E2E, gates.Missing, "wrong signer: no key of ci", "wrong subject: signed by ci, but about "+elsewhere.String(),
+	w.expect(gates.E2E, gates.Missing, "wrong signer: no key of ci", "wrong signer: signed by scanner, and asked for is ci", "wrong subject: signed by ci, but about "+elsewhere.String(),
 		"application/sarif+json", "unsigned", "keyless", "another predicate: https://slsa.dev/provenance/v1")
 	// Where there is an answer, what claims to be one is still shown, and an attachment that claims nothing is not.
 	w.add(w.tests(ci, "smoke", time.Hour), w.tests(ci, "api", time.Hour))

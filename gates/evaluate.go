@@ -29,7 +29,7 @@ func newEvaluation(p Policy, in Input) *evaluation {
 	in.Overrides = slices.SortedFunc(slices.Values(in.Overrides), func(a, b Override) int {
 		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Reason, b.Reason))
 	})
-	return &evaluation{policy: p, in: in, reader: newReader(in)}
+	return &evaluation{policy: p, in: in, reader: newReader(p, in)}
 }
 
 // Evaluate judges a candidate. It is a pure function, and safe for concurrent use.
@@ -145,7 +145,17 @@ func (e *evaluation) ask(signers []string, wants func(string) bool, about []dige
 		return found{}, &c
 	}
 	raw := wants(evidence.TestResult) || wants(evidence.Vuln) || wants(evidence.SLSA1) // what people attach without signing it
-	return e.reader.gather(question{groups: groups, wants: wants, about: about, raw: raw}), nil
+	return e.reader.gather(question{groups: groups, wants: wants, about: about, raw: raw, others: e.others(wants)}), nil
+}
+
+// others are the groups whose statements of that type are for another gate: both
+// base-image and provenance read SLSA provenance.
+func (e *evaluation) others(wants func(string) bool) []string {
+	var names []string
+	if g := e.policy.Service.Gates; wants(evidence.SLSA1) && g.BaseImage != nil && g.Provenance != nil {
+		names = slices.Concat(g.BaseImage.Signers, g.Provenance.Signers)
+	}
+	return names
 }
 
 // askEither is ask for a gate that may read sources outside the registry in

@@ -27,6 +27,7 @@ type reader struct {
 	now       time.Time
 	candidate digest.Digest
 	subjects  []digest.Digest // the candidate and its platforms
+	everyone  []config.Group  // in trust: to name who signed what does not count
 	items     []opened
 }
 
@@ -61,8 +62,8 @@ func (o opened) verify(groups []config.Group, now time.Time) verified {
 
 // newReader opens all items, in an order that does not depend on the listing.
 // What the listing has twice is read once.
-func newReader(in Input) *reader {
-	r := &reader{now: in.Now, candidate: in.Candidate, subjects: []digest.Digest{in.Candidate}}
+func newReader(p Policy, in Input) *reader {
+	r := &reader{everyone: Groups(p), now: in.Now, candidate: in.Candidate, subjects: []digest.Digest{in.Candidate}}
 	for _, p := range in.Platforms {
 		if p.Digest != in.Candidate {
 			r.subjects = append(r.subjects, p.Digest)
@@ -112,7 +113,8 @@ type question struct {
 	groups []config.Group
 	wants  func(predicateType string) bool
 	about  []digest.Digest
-	raw    bool // unsigned attachments may be meant for it
+	raw    bool     // unsigned attachments may be meant for it
+	others []string // groups whose statements of that type another gate reads
 }
 
 // names tells whether people who look at the gate of q want to hear of an item
@@ -143,13 +145,30 @@ func (r *reader) gather(q question) found {
 		case errors.Is(v.err, evidence.ErrUnreadable):
 			f.unreadable(o.item, v.err, q)
 		case v.err != nil && q.names(o.item):
-			f.disown(o.item, v.err.Error(), q)
+			r.disown(&f, o, v.err, q)
 		case v.err != nil:
 		default:
 			f.consider(v, q, r.now)
 		}
 	}
 	return f
+}
+
+// disown notes why a statement does not count that none of the asked groups
+// signed, and who in trust did. What another gate reads is no news beside an answer.
+func (r *reader) disown(f *found, o opened, err error, q question) {
+	if errors.Is(err, evidence.ErrWrongSigner) {
+		if by := o.verify(r.everyone, r.now); by.err == nil {
+			why := fmt.Sprintf("%v: signed by %s, and asked for is %s", evidence.ErrWrongSigner, cmp.Or(by.Person, by.Group), groupNames(q.groups))
+			if slices.Contains(q.others, by.Group) {
+				f.reject(o.item, why)
+			} else {
+				f.disown(o.item, why, q)
+			}
+			return
+		}
+	}
+	f.disown(o.item, err.Error(), q)
 }
 
 // verifyAny tries the groups in order, and takes the first that knows the person

@@ -158,7 +158,7 @@ func TestASourceThatScansIsJudgedByTheSameRule(t *testing.T) {
 	w.answer(harbor("linux/amd64", time.Hour, bad), harbor("linux/arm64", time.Hour))
 	w.expect(gates.Scan, gates.Fail, "critical CVE-2026-1 in openssl 3.0 (linux/amd64), fixed in 3.1", "update what has a fix (1)")
 	w.in.Negatives = w.judge().Negatives
-	w.add(w.vex(scanner, "CVE-2026-1", "not_affected", time.Hour)).expect(gates.Scan, gates.Fail, "wrong signer: no key of ci")
+	w.add(w.vex(scanner, "CVE-2026-1", "not_affected", time.Hour)).expect(gates.Scan, gates.Fail, "wrong signer: signed by scanner, and asked for is ci")
 	w.add(w.vex(ci, "CVE-2026-1", "not_affected", time.Hour)).expect(gates.Scan, gates.Pass, "excused by OpenVEX")
 	w.in.Evidence = nil
 	w.answer(harbor("linux/amd64", 2*time.Hour), harbor("linux/arm64", time.Hour)).expect(gates.Scan, gates.Error, "evidence disappeared")

@@ -2,12 +2,17 @@ package release
 
 import (
 	"context"
+	"crypto"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/fault"
+	"plimsoll/gates"
 	"plimsoll/registry"
 )
 
@@ -68,8 +73,35 @@ func (d *Desk) Attest(ctx context.Context, r AttestRequest) (Attested, error) {
 	}
 	out := Attested{Reference: repo.At(dg), Digest: dg, Evidence: made, PredicateType: s.kind, Summary: s.summary, Finished: s.finished}
 	id, _ := d.member(key.Public(), d.everyGroup())
-	out.Warning = d.audit("attest", d.serviceOf(repo), id, map[string]any{"reference": repo.At(dg), "gate": r.Gate, "evidence": made, "summary": s.summary})
+	trouble := d.audit("attest", d.serviceOf(repo), id, map[string]any{"reference": repo.At(dg), "gate": r.Gate, "evidence": made, "summary": s.summary})
+	out.Warning = strings.Trim(d.unheeded(r.Gate, repo, key.Public())+"; "+trouble, "; ")
 	return out, nil
+}
+
+// unheeded says that no service of a staging repository asks for that signer, ""
+// if one does, or none has the gate here.
+func (d *Desk) unheeded(gate string, staging registry.Repository, key crypto.PublicKey) string {
+	var asked []string
+	for _, s := range d.Config.Services {
+		p, err := d.place(s.Name)
+		if err != nil || p.staging != staging {
+			continue
+		}
+		if gate == VEX {
+			gate = gates.Scan
+		}
+		for _, g := range p.policy.Asked(gate) {
+			if _, ok := d.member(key, []string{g.Name}); ok {
+				return ""
+			}
+			asked = append(asked, g.Name)
+		}
+	}
+	if len(asked) == 0 {
+		return ""
+	}
+	slices.Sort(asked)
+	return fmt.Sprintf("your key counts for nothing there: %s asks for %s", gate, list(slices.Compact(asked)))
 }
 
 // serviceOf is the service that a staging repository belongs to, "" for none or several.

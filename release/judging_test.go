@@ -318,8 +318,13 @@ func TestAnAttestedResultIsEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := check(t, w.gates(dg).Checks, gates.E2E)
-	if c.Status != gates.Pass || !slices.Contains(c.Evidence, got.Evidence) || !strings.Contains(got.Summary, "2/2") {
+	if c.Status != gates.Pass || !slices.Contains(c.Evidence, got.Evidence) || !strings.Contains(got.Summary, "2/2") || got.Warning != "" {
 		t.Errorf("%+v, %+v", got, c)
+	}
+	w.signer = w.scanner
+	got, err = w.desk.Attest(t.Context(), release.AttestRequest{Gate: gates.E2E, Reference: w.staging.At(dg), Result: []byte(junit)})
+	if err != nil || got.Warning != "your key counts for nothing there: e2e asks for ci" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
