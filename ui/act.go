@@ -20,6 +20,7 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 			k = tea.KeyPressMsg{Code: tea.KeyEscape}
 		}
 		d.note = ""
+		_, d.room = m.below()
 		next, in := m.dialog.key(k, d)
 		m.dialog = next
 		return m.act(in)

@@ -161,9 +161,19 @@ func (m *model) content() string {
 	}
 	out := m.screenful()
 	if m.dialog != nil {
-		out = overlay(out, m.dialog.view(&m.data, &m.styles, at), at)
+		top, room := m.below()
+		out = overlay(out, m.dialog.view(&m.data, &m.styles, room), room, top)
 	}
 	return out
+}
+
+// below is where dialogs may be: they cover no breach.
+func (m *model) below() (top int, room extent) {
+	f, w := m.frame(), m.data.window
+	if f.breach.h > 0 {
+		top = f.breach.y + f.breach.h
+	}
+	return top, extent{w.w, w.h - top}
 }
 
 // screenful is the window without a dialog.

@@ -18,6 +18,7 @@ import (
 type data struct {
 	now      time.Time
 	window   extent
+	room     extent // of it that a dialog may take
 	services []service
 	readOnly bool
 

@@ -51,12 +51,13 @@ func framed(st *styles, border lipgloss.Border, look tone, title string, scrolli
 	return top + "\n" + rest.Render(strings.Join(lines, "\n"))
 }
 
-// overlay puts a dialog in the middle of a screen. The dialog is clipped to
-// the screen, because a layer that hangs over makes the whole canvas larger.
-func overlay(base, box string, at extent) string {
+// overlay puts a dialog in the middle of what is left of a screen below its top
+// lines. The dialog is clipped to that, because a layer that hangs over makes the
+// whole canvas larger.
+func overlay(base, box string, at extent, top int) string {
 	x, y := max(0, (at.w-lipgloss.Width(box))/2), max(0, (at.h-lipgloss.Height(box))/2)
 	box = lipgloss.NewStyle().MaxWidth(at.w - x).MaxHeight(at.h - y).Render(box)
-	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
+	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(top+y).Z(1)).Render()
 }
 
 // keyHints is the last line of a dialog.

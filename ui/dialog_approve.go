@@ -45,7 +45,7 @@ func (a approve) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		return a, nil
 	}
 	if move, ok := reading(k); ok {
-		a.pager = a.pager.scroll(move, a.facts, 4, d.window)
+		a.pager = a.pager.scroll(move, a.facts, 4, d.room)
 		return a, nil
 	}
 	if k.IsRepeat {

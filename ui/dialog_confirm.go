@@ -79,7 +79,7 @@ func (c confirm) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		return c, nil
 	}
 	if a, ok := scrolled(k); ok && k.String() != "ctrl+u" {
-		c.pager = c.pager.scroll(a, c.facts, c.fixed(), d.window)
+		c.pager = c.pager.scroll(a, c.facts, c.fixed(), d.room)
 		return c, nil
 	}
 	c.said = ""

@@ -141,7 +141,7 @@ func newError(d *data) dialog {
 
 func (t textBox) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 	if a, ok := reading(k); ok {
-		t.pager = t.pager.scroll(a, t.lines, 2, d.window)
+		t.pager = t.pager.scroll(a, t.lines, 2, d.room)
 		return t, nil
 	}
 	switch k.String() {

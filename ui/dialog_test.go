@@ -17,7 +17,7 @@ func TestADialogOverWideCharactersKeepsTheFrame(t *testing.T) {
 		at.w = w
 		for h := range 9 {
 			lines := make([]line, h)
-			out := overlay(joined(strings.Split(base, "\n"), w), box(&st, "漢字", lines, pager{}, []string{"漢"}, extent{w - 10, 12}), at)
+			out := overlay(joined(strings.Split(base, "\n"), w), box(&st, "漢字", lines, pager{}, []string{"漢"}, extent{w - 10, 12}), at, 0)
 			for _, l := range strings.Split(out, "\n") {
 				if n := ansi.StringWidth(l); n > w || strings.Count(out, "\n") != 14 {
 					t.Fatalf("%d lines, one %d wide:\n%s", strings.Count(out, "\n")+1, n, out)

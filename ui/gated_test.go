@@ -156,10 +156,12 @@ func TestProdPastTheGateIsShoutedOnEveryScreen(t *testing.T) {
 	}
 	loud("candidates")
 	d.sees("NO RECORD: pushed past the gate", "! the clock of this machine is")
-	for _, keys := range [][]string{{"enter"}, {"d"}, {"h"}, {"enter"}, {"esc"}, {"b"}} {
+	for _, keys := range [][]string{{"enter"}, {"d"}, {"h"}, {"enter"}, {"esc"}, {"b"}, {"esc"}, {"D"}, {"?"}, {"G"}, {"esc"}, {"esc"}, {"p"}} {
 		d.press(keys...)
 		loud(strings.Join(keys, " "))
 	}
+	d.press("esc")
+	d.press("s").sees("SOMEBODY PUSHED PAST THE GATE: chat-api; open it for what to do")
 }
 
 func TestAnotherServicePastTheGateIsNamed(t *testing.T) {

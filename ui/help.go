@@ -71,7 +71,7 @@ func (h help) key(k tea.KeyPressMsg, d *data) (dialog, intent) {
 		return h, nil
 	}
 	if a, ok := reading(k); ok {
-		h.pager = h.pager.scroll(a, h.lines, 2, d.window)
+		h.pager = h.pager.scroll(a, h.lines, 2, d.room)
 		return h, nil
 	}
 	switch k.String() {
