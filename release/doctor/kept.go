@@ -81,6 +81,8 @@ func (e *examination) keeps(q question, r registry.Retention, want time.Duration
 	case r.UntaggedKept > 0:
 		return q.warning("prod keeps the newest %d of what no tag names, however old", r.UntaggedKept).because("%s", detail).
 			todo("count days in place of images, %s or more", span(want))
+	case r.Released > 0:
+		return q.ok("prod keeps what a release tag names for %s, at least %s are wanted", span(r.Released), span(want)).because("%s", detail)
 	case r.Untagged > 0:
 		return q.ok("prod keeps what no tag names for %s, at least %s are wanted", span(r.Untagged), span(want)).because("%s", detail)
 	}
