@@ -155,6 +155,9 @@ func TestAPromotionOnAzureUsesEachIdentityForItsPartOnly(t *testing.T) {
 			a.cloud.Import(acrtest.Importing{Polls: 2})
 			dg := a.ready("v1", image("app", a.now), image("app", a.now, arm64))
 			out, err := a.promoteAloud(dg)
+			if said := a.output.String(); imports != strings.Contains(said, "Azure copies "+dg.Encoded()[:12]+" by itself") {
+				t.Errorf("how it was copied was not said:\n%s", said)
+			}
 			if err != nil || out.Referrers.Arrived != out.Referrers.Expected || out.Referrers.Expected < 4 || len(out.Warnings) != 0 {
 				t.Fatalf("%+v, %v", out, err)
 			}

@@ -23,7 +23,7 @@ func (s *state) imported(ctx context.Context, root digest.Digest, tag string) (b
 	err := s.identity().Import(ctx, registry.ImportRequest{
 		Source: s.staging, Target: s.prod, Digest: root, Tag: tag, Resume: s.Imports[root],
 		Journal: func(token string) error { return s.ordered(root, token) },
-		Report:  func(status string) { s.tell(&registry.Progress{Status: status}) },
+		Report:  s.watching(ctx, root),
 		Arrived: func(ctx context.Context) (bool, error) { return s.holds(ctx, root) },
 	})
 	if errors.Is(err, registry.ErrUnsupported) {
@@ -35,6 +35,23 @@ func (s *state) imported(ctx context.Context, root digest.Digest, tag string) (b
 		return false, fmt.Errorf("%s: import %s: %w", s.what(), short(root), err)
 	}
 	return true, s.ordered(root, "")
+}
+
+// watching tells, whenever prod's registry says that it is at work, how much of it prod
+// has already: the registry itself does not. What is to arrive is read at the first time.
+func (s *state) watching(ctx context.Context, root digest.Digest) func(status string) {
+	var arriving *registry.Arriving
+	return func(status string) {
+		p := registry.Progress{}
+		if arriving == nil {
+			arriving, _ = registry.Watch(ctx, s.reader, s.staging, root, s.reader, s.prod) // without it only the words are told
+		}
+		if arriving != nil {
+			p = arriving.Look(ctx)
+		}
+		p.Status = status
+		s.tell(&p)
+	}
 }
 
 // imports tells whether the configuration says where prod's registry lives.
