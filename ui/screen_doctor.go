@@ -38,7 +38,7 @@ func (s doctorScreen) do(a action, d *data, at extent) (screen, intent) {
 }
 
 func (s doctorScreen) status(*data) line {
-	return say(plain, "by the everyday identity; plimsoll doctor --help tells how to look further")
+	return say(plain, "by the everyday identity; for more: plimsoll doctor %s --with-promote", s.of)
 }
 
 func (s doctorScreen) view(d *data, st *styles, at extent) string {

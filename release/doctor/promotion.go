@@ -19,13 +19,13 @@ func (e *examination) promotion(ctx context.Context) []Fact {
 	switch {
 	case entry.Promote == nil && entry.Via != nil:
 		return []Fact{host.unknown("a pipeline promotes under an identity of its own, which cannot be tried from here").
-			todo("run plimsoll doctor --with-promote in that pipeline")}
+			todo("run plimsoll doctor %s --with-promote in that pipeline", e.Service.Name)}
 	case entry.Promote == nil:
 		return []Fact{host.warning("there is no promotion identity: whoever reads %s also writes it", e.Prod.Host).
 			todo("add promote under registries → %s, and take the right to push from the everyday identity", e.Prod.Host)}
 	case e.Promotion == nil:
-		return []Fact{host.unknown("not asked, run with --with-promote").
-			because("asking for it may activate a role"), e.separate(entry, "", "", false)}
+		return []Fact{host.unknown("the promotion identity (%s) was not tried", describe(entry.Promote)).
+			because("asking for it may activate a role").todo("plimsoll doctor %s --with-promote", e.Service.Name), e.separate(entry, "", "", false)}
 	}
 	client, err := e.Promotion()
 	if err != nil {
@@ -38,12 +38,16 @@ func (e *examination) promotion(ctx context.Context) []Fact {
 func (e *examination) promoting(ctx context.Context, entry config.Registry, client *registry.Client) []Fact {
 	who := "the promotion identity (" + describe(entry.Promote) + ")"
 	var accepted bool
+	remedy := "or correct registries → " + e.Prod.Host + " → promote"
+	if entry.Promote.Azure != nil {
+		remedy = "activate the role first if it is one for the occasion (Azure PIM), " + remedy
+	}
 	facts := each([]registry.Repository{e.Prod, e.Ledger}, func(repo registry.Repository) Fact {
 		g := e.try(ctx, client, repo)
 		if repo == e.Prod {
 			accepted = g.granted
 		}
-		return question{"promotion-write", repo.String()}.must(g, who, "let it push to "+repo.String()+", or correct registries → "+e.Prod.Host+" → promote")
+		return question{"promotion-write", repo.String()}.must(g, who, "let it push to "+repo.String()+", "+remedy)
 	})
 	everyday, _ := e.Reader.Identity(e.Prod.Host)
 	subject, ends := client.Identity(e.Prod.Host)
