@@ -57,12 +57,16 @@ func stepsOf(action string) []step {
 	return adoption()
 }
 
+// errand tells providers on whose behalf they are asked: the signer's, once the key is known.
+func (s *state) errand(ctx context.Context) context.Context {
+	return registry.WithErrand(ctx, registry.Errand{Person: s.actor(), Operation: s.op.ID})
+}
+
 // walk takes the steps in order. Of an operation whose channel has moved only
 // those after the move are taken. An error of a finishing step does not keep
 // the later ones from being taken, except that what completes a record waits
 // for all before it.
 func (s *state) walk(ctx context.Context) error {
-	ctx = registry.WithErrand(ctx, registry.Errand{Person: s.actor(), Operation: s.op.ID})
 	var failed error
 	for i, st := range s.steps {
 		s.index = i
@@ -75,7 +79,7 @@ func (s *state) walk(ctx context.Context) error {
 			continue
 		}
 		s.tell(nil)
-		if err := s.take(ctx, st); err != nil {
+		if err := s.take(s.errand(ctx), st); err != nil {
 			if st.phase < finishing {
 				return err
 			}

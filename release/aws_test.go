@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,13 +20,21 @@ import (
 	"plimsoll/release"
 )
 
-// amazon is a world whose staging registry is ECR, with its own scanner.
+// The identities of the two accounts.
+const (
+	ada     = "arn:aws:iam::111111111111:user/ada"
+	taking  = "arn:aws:iam::222222222222:role/plimsoll-promote"
+	session = "arn:aws:sts::222222222222:assumed-role/plimsoll-promote/"
+)
+
+// amazon is a world whose registries are those of two accounts of AWS; that of
+// staging has a scanner of its own.
 type amazon struct {
 	*world
-	cloud *ecrtest.Cloud
-	site  *ecrtest.Registry
-	image digest.Digest // an index of two platforms
-	scans int           // so far: each is a minute later than the one before
+	cloud        *ecrtest.Cloud
+	site, target *ecrtest.Registry // staging, prod
+	image        digest.Digest     // an index of two platforms
+	scans        int               // so far: each is a minute later than the one before
 }
 
 // serial is a test that changes its environment, so it does not run beside others.
@@ -40,12 +49,14 @@ func newAmazon(t *testing.T) *amazon {
 		t.Setenv(name, value)
 	}
 	a := &amazon{world: newWorld(serial{t})}
-	a.cloud = ecrtest.New(t, &ecrtest.Principal{
-		ARN: "arn:aws:iam::111111111111:user/ada", Key: "AKIAADA", Secret: "a-secret-of-ada",
-		Allows: map[string][]string{"arn:aws:ecr:*:*:repository/*": ecrtest.Pull},
-	})
-	a.site = a.cloud.Add("111111111111", a.staging.Host)
+	a.cloud = ecrtest.New(t,
+		&ecrtest.Principal{ARN: ada, Key: "AKIAADA", Secret: "a-secret-of-ada", Allows: map[string][]string{"arn:aws:ecr:*:*:repository/*": ecrtest.Pull, "arn:aws:ecr:*:*:repository/*/*": ecrtest.Pull}},
+		&ecrtest.Principal{ARN: taking, Trusts: []string{ada}, Allows: map[string][]string{"arn:aws:ecr:*:222222222222:repository/team/*": ecrtest.Push}},
+	)
+	a.site, a.target = a.cloud.Add("111111111111", a.staging.Host), a.cloud.Add("222222222222", a.prod.Host)
 	a.site.Create(ecrtest.Repository{Name: a.staging.Path})
+	a.target.Create(ecrtest.Repository{Name: a.prod.Path, Mutability: "IMMUTABLE_WITH_EXCLUSION", Excluded: []string{"live", "sha256-*"}})
+	a.target.Create(ecrtest.Repository{Name: a.prod.Path + "-ledger", Mutability: "IMMUTABLE"})
 	a.image = a.push(a.staging, "v1", image("one", a.now), image("one", a.now, arm64))
 	for _, dg := range append(a.children(a.image), a.image) {
 		m, err := a.writer.Manifest(t.Context(), a.staging, dg.String())
@@ -54,16 +65,22 @@ func newAmazon(t *testing.T) *amazon {
 		}
 		a.site.Note(a.staging.Path, dg.String(), m)
 	}
-	a.config.Registries[a.site.Host] = a.cloud.Entry(config.Registry{Host: a.site.Host, Read: &config.Identity{AWS: &config.AWSIdentity{}}})
+	own := &config.Identity{AWS: &config.AWSIdentity{}}
+	a.config.Registries = map[string]config.Registry{
+		a.site.Host:   a.cloud.Entry(config.Registry{Host: a.site.Host, Read: own}),
+		a.target.Host: a.cloud.Entry(config.Registry{Host: a.target.Host, Read: own, Promote: &config.Identity{AWS: &config.AWSIdentity{Role: taking}}}),
+	}
 	a.config.Sources = map[string]config.Source{"own": {Name: "own", Registry: true, Keep: time.Minute, Timeout: 10 * time.Second}}
 	s := &a.config.Services[0]
-	s.Staging = a.site.Host + "/" + a.staging.Path
+	s.Staging, s.Prod = a.site.Host+"/"+a.staging.Path, a.target.Host+"/"+a.prod.Path
+	s.Ledger = s.Prod + "-ledger"
 	s.Gates = config.Gates{Scan: &config.ScanGate{Sources: []string{"own"}, VEX: []string{"scanner"}, MaxSeverity: config.Medium, MaxAge: 24 * time.Hour}}
 	a.desk = release.New(release.Options{
 		Config: a.config, Store: a.store, Now: func() time.Time { return a.now }, Actor: "somebody", Version: "test",
 		Client: func(p registry.Purpose) *registry.Client {
 			return a.cloud.Client(p, a.config.Registries, ecr.Providers(ecr.Options{HTTP: a.cloud.HTTP()}))
 		},
+		Signer: func(context.Context) (evidence.Signer, error) { return a.signer.signer, nil },
 	})
 	return a
 }
@@ -145,5 +162,61 @@ func TestOnlyThePlatformsOfThePolicyAreAskedAbout(t *testing.T) {
 	}
 	if _, err := a.desk.List(context.Background(), "chat"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAPromotionOnAWSTakesItsRoleForThePersonAndTheOperation(t *testing.T) {
+	a := newAmazon(t)
+	a.finds(0, "ACTIVE")
+	a.finds(1, "ACTIVE", "CVE-1 LOW")
+	out, err := a.desk.Promote(t.Context(), release.PromoteRequest{Service: "chat", Digest: a.image, Reason: "story"}, nil)
+	if err != nil || out.Unchanged || len(out.Warnings) != 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	again, err := a.desk.Promote(t.Context(), release.PromoteRequest{Service: "chat", Digest: a.image, Reason: "story"}, nil)
+	if err != nil || !again.Unchanged {
+		t.Errorf("%+v, %v", again, err)
+	}
+	v, err := a.desk.Verify(t.Context(), a.config.Services[0].Prod+"@"+a.image.String())
+	if err != nil || !v.Promoted || v.Identity == nil {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	wrote := map[string]bool{}
+	for _, r := range a.cloud.Requests(".dkr.ecr." + ecrtest.Region + ".amazonaws.com") {
+		if r.Method != "GET" && r.Method != "HEAD" && r.Status < 400 {
+			wrote[r.Host+" "+r.Principal] = true
+		}
+	}
+	if len(wrote) != 1 || !wrote[a.target.Host+" "+v.Identity.Subject] {
+		t.Errorf("%v, and the record names %s", wrote, v.Identity.Subject)
+	}
+	if !regexp.MustCompile("^" + session + `plimsoll-owner@example\.com-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[A-Z0-9]{6}$`).MatchString(v.Identity.Subject) {
+		t.Errorf("the session is named %s", v.Identity.Subject)
+	}
+}
+
+func TestAWarmListOnAWSReadsPagesInPlaceOfEachTag(t *testing.T) {
+	a := newAmazon(t)
+	for i := range 6 {
+		dg := a.push(a.staging, fmt.Sprintf("v1.%d", i), image(fmt.Sprint(i), a.now))
+		m, err := a.writer.Manifest(t.Context(), a.staging, dg.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.site.Note(a.staging.Path, fmt.Sprintf("v1.%d", i), m)
+	}
+	a.site.Change(a.staging.Path, func(*ecrtest.Repository) {})
+	cold := len(a.list().Candidates)
+	seen := len(a.cloud.Requests(a.site.Host))
+	pages := a.cloud.Actions("DescribeImages")
+	warm := a.list()
+	heads := 0
+	for _, r := range a.cloud.Requests(a.site.Host)[seen:] {
+		if r.Method == "HEAD" {
+			heads++
+		}
+	}
+	if len(warm.Candidates) != 7 || cold != 7 || heads > 1 || a.cloud.Actions("DescribeImages") != pages+1 {
+		t.Errorf("%d and %d candidates, %d HEADs, %d pages", cold, len(warm.Candidates), heads, a.cloud.Actions("DescribeImages")-pages)
 	}
 }
