@@ -220,3 +220,37 @@ func TestAWarmListOnAWSReadsPagesInPlaceOfEachTag(t *testing.T) {
 		t.Errorf("%d and %d candidates, %d HEADs, %d pages", cold, len(warm.Candidates), heads, a.cloud.Actions("DescribeImages")-pages)
 	}
 }
+
+func TestTheCountdownOfARollbackTargetKnowsTheLifecyclePolicy(t *testing.T) {
+	a := newAmazon(t)
+	a.config.Services[0].Gates = config.Gates{}
+	a.target.Change(a.prod.Path, func(r *ecrtest.Repository) {
+		r.Lifecycle = `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":40},"action":{"type":"expire"}}]}`
+	})
+	first := a.now
+	for _, dg := range []digest.Digest{a.image, a.push(a.staging, "v2", image("two", a.now))} {
+		if _, err := a.desk.Promote(t.Context(), release.PromoteRequest{Service: "chat", Digest: dg, Reason: "story"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		a.now = a.now.Add(48 * time.Hour)
+	}
+	until := func() *time.Time {
+		t.Helper()
+		targets, err := a.desk.Targets(t.Context(), "chat")
+		if err != nil || len(targets) != 1 || targets[0].Digest != a.image {
+			t.Fatalf("%+v, %v", targets, err)
+		}
+		return targets[0].Until
+	}
+	if got, want := until(), first.Add(40*24*time.Hour); got == nil || got.Sub(want).Abs() > time.Hour {
+		t.Errorf("%v, want about %v", got, want)
+	}
+	a.target.Change(a.prod.Path, func(r *ecrtest.Repository) { r.Lifecycle = "" })
+	if got := until(); got != nil {
+		t.Errorf("nothing is deleted, and it says %v", got)
+	}
+	a.cloud.Allow(ada, map[string][]string{"arn:aws:ecr:*:*:repository/*/*": {"ecr:BatchGetImage"}, "arn:aws:ecr:*:*:repository/*": {"ecr:BatchGetImage"}})
+	if got := until(); got != nil {
+		t.Errorf("it may not be known, and it says %v", got)
+	}
+}

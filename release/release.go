@@ -121,4 +121,6 @@ type Target struct {
 	Quarantined string        `json:"quarantined,omitempty"` // the reason
 	LastGood    bool          `json:"lastGood"`
 	Present     *bool         `json:"present"` // the manifest is still in prod; null: not asked
+	// Until is when prod's registry deletes it by its own rules; nil: not by itself, or it does not say.
+	Until *time.Time `json:"until,omitempty"`
 }

@@ -5,16 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"plimsoll/registry"
+	"plimsoll/release/ledger"
 )
 
 const targetsKind = "targets.v1"
 
 // presenceLimit is how many targets are asked whether they are still there.
 const presenceLimit = 20
+
+// expiryLimit is how long a registry may take to say how long it keeps images: a
+// rollback does not wait for that.
+const expiryLimit = 3 * time.Second
 
 // Targets are the digests that prod of a service can be rolled back to, the
 // one that was in prod last first: those with a verified record, except what
@@ -36,7 +44,10 @@ func (d *Desk) Targets(ctx context.Context, service string) ([]Target, error) {
 		return nil, err
 	}
 	d.call(p, targets)
+	var side sync.WaitGroup
+	side.Go(func() { d.expiry(ctx, p, chain, targets) })
 	d.presence(ctx, p, targets[:min(presenceLimit, len(targets))])
+	side.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("look for the rollback targets of %s: %w", service, err)
 	}
@@ -63,6 +74,30 @@ func (d *Desk) call(p place, targets []Target) {
 			}
 		}
 		targets[i].Tags = names
+	}
+}
+
+// expiry says when prod's registry deletes the targets by itself, where it tells:
+// its rule for release tags counts from the push, which is when a digest first came to prod.
+func (d *Desk) expiry(ctx context.Context, p place, chain ledger.Chain, targets []Target) {
+	ctx, cancel := context.WithTimeout(ctx, expiryLimit)
+	defer cancel()
+	kept, ok, err := d.read().Retention(ctx, p.prod)
+	if err != nil || !ok || !kept.Known || kept.Released <= 0 {
+		return
+	}
+	came := map[digest.Digest]time.Time{}
+	for _, r := range chain.Records {
+		dg := r.Predicate.To.Digest
+		if first, known := came[dg]; r.Verified && (!known || r.At().Before(first)) {
+			came[dg] = r.At()
+		}
+	}
+	for i, t := range targets {
+		if first, known := came[t.Digest]; known {
+			until := first.Add(kept.Released)
+			targets[i].Until = &until
+		}
 	}
 }
 

@@ -113,7 +113,7 @@ func (s rollback) rows(d *data) []row {
 				{state, tone},
 				{ago(d.now, t.At), plain},
 				{t.Actor, plain},
-				{windowLeft(d.now, t.At, window), plain},
+				{windowLeft(d.now, t, window), plain},
 			}
 		}})
 	}
@@ -134,12 +134,17 @@ func targetState(d *data, service string, t release.Target) (mark, state string,
 	return " ", "was in prod", plain
 }
 
-// windowLeft is how much of the retention window a digest has left.
-func windowLeft(now, at time.Time, window time.Duration) string {
-	if window <= 0 || at.IsZero() {
+// windowLeft is how much of the retention window a digest has left: the
+// service's, or less where prod's registry deletes it sooner.
+func windowLeft(now time.Time, t release.Target, window time.Duration) string {
+	left := window - now.Sub(t.At)
+	known := window > 0 && !t.At.IsZero()
+	if t.Until != nil && (!known || t.Until.Sub(now) < left) {
+		left, known = t.Until.Sub(now), true
+	}
+	if !known {
 		return "-"
 	}
-	left := window - now.Sub(at)
 	if left <= 0 {
 		return "over"
 	}
