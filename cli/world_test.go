@@ -328,3 +328,13 @@ func execute(t *testing.T, std cli.IO, args ...string) int {
 	t.Helper()
 	return cli.Execute(t.Context(), args, std)
 }
+
+// read is a file of the person's machine.
+func (w *world) read(name string) string {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(raw)
+}

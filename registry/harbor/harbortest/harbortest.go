@@ -120,6 +120,12 @@ func (h *Harbor) Entry(e config.Registry) config.Registry {
 	return e
 }
 
+// Address is where it listens; its certificate, by the authority CA, is for that, too.
+func (h *Harbor) Address() string { return h.address }
+
+// CA is the certificate of its authority, PEM.
+func (h *Harbor) CA() []byte { return h.ca.PEM }
+
 // Dial connects the name of the Harbor to its listener.
 func (h *Harbor) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if name, _, _ := net.SplitHostPort(address); name == Host {

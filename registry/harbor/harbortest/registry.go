@@ -20,7 +20,7 @@ func (h *Harbor) registry(w http.ResponseWriter, r *http.Request) string {
 	if !ok {
 		challenge := `Basic realm="harbor"` // of one that showed something already
 		if r.Header.Get("Authorization") == "" {
-			challenge = fmt.Sprintf(`Bearer realm="https://%s/service/token",service="harbor-registry"`, Host)
+			challenge = fmt.Sprintf(`Bearer realm="https://%s/service/token",service="harbor-registry"`, r.Host)
 			if repo != "" {
 				challenge += fmt.Sprintf(`,scope="repository:%s:%s"`, repo, action)
 			}
