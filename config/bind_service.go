@@ -24,8 +24,8 @@ func (b *binder) service(n, root *node, custom []string) Service {
 	s := Service{
 		Name: n.str("name"), Staging: n.str("staging"), Prod: n.str("prod"), Ledger: n.str("ledger"),
 		Channel: defaultChannel, Platforms: n.get("platforms").texts(), Limit: defaultLimit,
-		Deliver: bindDeliver(n.get("deliver")),
-		Copy:    CopyTrusted, Window: defaultWindow,
+		Deliver: bindDeliver(n.get("deliver")), Running: bindRunning(n.get("running")),
+		Copy: CopyTrusted, Window: defaultWindow,
 	}
 	if c := n.str("channel"); c != "" {
 		s.Channel = c
@@ -80,6 +80,13 @@ func bindDeliver(n *node) Deliver {
 		return Deliver{Git: &GitDelivery{Repository: g.str("repository"), Branch: branch, Path: g.str("path")}}
 	}
 	return Deliver{Tag: true}
+}
+
+func bindRunning(n *node) *Running {
+	if n == nil {
+		return nil
+	}
+	return &Running{Command: n.get("command").texts(), URL: n.str("url")}
 }
 
 // checkServices checks what only shows with all services side by side.

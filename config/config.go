@@ -106,6 +106,7 @@ type Service struct {
 	Tags      *regexp.Regexp // which tags are candidates; nil: all
 	Limit     int            // digests, 50 by default
 	Deliver   Deliver
+	Running   *Running // how to learn what prod runs; nil: it is not known
 	Gates     Gates    // defaults, with the service's own entries in place of them
 	Records   []string // signer groups of records and quarantines
 	Overrides []Override
@@ -132,6 +133,12 @@ type Deliver struct {
 
 // GitDelivery is a commit in a manifest repository.
 type GitDelivery struct{ Repository, Branch, Path string }
+
+// Running says how to learn what prod runs: what answers names digests. Exactly one is set.
+type Running struct {
+	Command []string // argv
+	URL     string
+}
 
 // UI is what a person likes.
 type UI struct {

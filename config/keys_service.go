@@ -36,12 +36,23 @@ func serviceShape(gates, overrides, records, evidence, retention *shape) *shape 
 			key{name: "tags", doc: "A regular expression (RE2) that a tag of a candidate matches.", def: "every tag", example: "'^(v|main-)'", value: text(expression)},
 			key{name: "limit", doc: "How many digests are listed, newest first.", def: "50", example: "20", value: number(1, maxCandidates)})},
 		key{name: "deliver", doc: "How prod learns of a new digest.", def: "`{tag: {}}`", example: "{command: [kubectl, set, image, deploy/app, 'app={{.Reference}}']}", value: deliverShape()},
+		key{name: "running", doc: "How `plimsoll doctor` learns what prod runs: an answer in any form that names digests, such as `repository@sha256:…`.", def: "it is not asked", example: "{command: [kubectl, get, pods, -l, app=chat, -o, 'jsonpath={..imageID}']}", value: runningShape()},
 		key{name: "gates", doc: "Gates of this service. An entry replaces the default's whole entry; `off` switches it off, visibly.", def: "the defaults", example: "{e2e: off}", value: gates},
 		key{name: "overrides", doc: "In place of the team's `overrides`; an empty list allows none.", def: "the team's", example: "[{gates: [freeze], by: [release-owners]}]", value: overrides},
 		key{name: "records", doc: "In place of the team's `records`.", def: "the team's", example: "{signers: [chat-owners]}", value: records},
 		key{name: "evidence", doc: "In place of the team's `evidence`.", def: "the team's", example: "{copy: all}", value: evidence},
 		key{name: "retention", doc: "In place of the team's `retention`.", def: "the team's", example: "{window: 180d}", value: retention},
 	)
+}
+
+func runningShape() *shape {
+	return mapOf("",
+		key{
+			name: "command", doc: "A program and its arguments, run without a shell on this machine; what it prints is the answer.",
+			example: "[kubectl, get, pods, -l, app=chat, -o, 'jsonpath={..imageID}']", value: listOf(text(anyText), 1),
+		},
+		key{name: "url", doc: "An address whose answer to GET it is. No credential is sent, no redirect is followed.", example: "https://chat.example.com/version", value: text(httpsURL)},
+	).choosing(choice{need: []string{"command"}}, choice{need: []string{"url"}})
 }
 
 func deliverShape() *shape {

@@ -19,6 +19,7 @@ import (
 	"plimsoll/release/delivery"
 	"plimsoll/release/doctor"
 	"plimsoll/release/ledger"
+	"plimsoll/release/running"
 )
 
 // DoctorRequest is what Doctor may use beside the everyday identity.
@@ -129,6 +130,7 @@ func (r *round) examine(ctx context.Context, name string) doctor.Service {
 		Reader: d.read(), Evidence: func() *registry.Client { return d.Client(registry.Evidence) }, CI: r.ci, Token: r.token, Limit: r.limit,
 		Chain:    func(ctx context.Context) (ledger.Chain, error) { return d.chain(ctx, p) },
 		Standing: func(c ledger.Chain, unread error) gates.Standing { return d.standing(p, c, unread) },
+		Probe:    func(ctx context.Context) ([]digest.Digest, error) { return d.probe(ctx, p) },
 		Pending:  d.Pending, Deliver: func() error { return d.deliverable(p) }, Key: func() (bool, bool) { return d.ownKey(p) },
 	}
 	if r.mayAsk {
@@ -143,6 +145,14 @@ func (d *Desk) deliverable(p place) error {
 	return delivery.Check(p.Deliver, delivery.Event{ //nolint:wrapcheck // it names service and remedy
 		Reference: p.prod.At(any), Digest: any, Service: p.Name, Channel: p.Channel, Previous: any,
 	}, delivery.Options{Commands: d.commands(), Dir: d.Config.Dir, Environ: os.Environ()})
+}
+
+// probe asks what prod runs. A configuration that nobody accepted asks nobody.
+func (d *Desk) probe(ctx context.Context, p place) ([]digest.Digest, error) {
+	if !d.commands() {
+		return nil, fault.New(fault.Usage, "look at it, then run: plimsoll trust", nil, "the probe was not asked: %s was found, not named, and nobody accepted it", d.Config.Path)
+	}
+	return running.Ask(ctx, *p.Running, running.Options{Dir: d.Config.Dir, Environ: os.Environ(), Secrets: d.Config.SecretVariables()})
 }
 
 // ownKey tells whether the person's public key is known without a password, and

@@ -24,4 +24,5 @@
 //	trust.go      keys, roots, roles
 //	policy.go     gates, the person's key, the policy's owners
 //	channel.go    channel, ledger, open operations, delivery
+//	running.go    what prod runs, where a probe tells
 package doctor

@@ -45,6 +45,8 @@ type Patient struct {
 	Standing func(chain ledger.Chain, unread error) gates.Standing
 	Pending  func() ([]operation.Pending, error)
 	Deliver  func() error // why delivery could not run; it runs nothing
+	// Probe asks what prod runs, by the service's probe.
+	Probe func(ctx context.Context) ([]digest.Digest, error)
 	// Key tells about the person's signing key: whether it is known without a
 	// password, and whether records by it count here.
 	Key   func() (known, counts bool)
@@ -75,7 +77,7 @@ func Examine(ctx context.Context, p Patient) Service {
 		e.retention, e.promoted, e.locked, e.referrers,
 		e.clocks, e.wires, e.keys, e.roots, e.roles,
 		e.gates, e.signing, e.owners,
-		e.recorded, e.books, e.operations, e.delivery,
+		e.recorded, e.books, e.operations, e.delivery, e.running,
 	)...)
 	return Service{Service: p.Service.Name, Facts: facts}
 }

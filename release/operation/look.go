@@ -148,18 +148,7 @@ func (s *state) event() delivery.Event {
 }
 
 func (s *state) delivering() delivery.Options {
-	o := delivery.Options{Commands: s.r.Commands, Dir: s.r.Config.Dir, Environ: s.r.Environ}
-	for _, reg := range s.r.Config.Registries {
-		for _, id := range []*config.Identity{reg.Read, reg.Evidence, reg.Promote} {
-			if id != nil && id.PasswordEnv != "" {
-				o.Secrets = append(o.Secrets, id.PasswordEnv)
-			}
-		}
-		if name := reg.Via.TokenEnv(); name != "" {
-			o.Secrets = append(o.Secrets, name)
-		}
-	}
-	return o
+	return delivery.Options{Commands: s.r.Commands, Dir: s.r.Config.Dir, Environ: s.r.Environ, Secrets: s.r.Config.SecretVariables()}
 }
 
 // mayPush asks for the promote identity and proves that it may write, before

@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 
-	"plimsoll/config"
 	"plimsoll/config/fault"
 )
 
@@ -36,25 +35,4 @@ func marked(value string, err error) (string, error) {
 func (s *Sources) refused() { s.tokens.Forget() }
 
 // secrets are the environment variables that hold our credentials.
-func (s *Sources) secrets() []string {
-	var names []string
-	for _, c := range s.Config.Sources {
-		switch {
-		case c.GitHub != nil:
-			names = append(names, c.GitHub.TokenEnv)
-		case c.Pipelines != nil:
-			names = append(names, c.Pipelines.TokenEnv)
-		case c.HTTP != nil:
-			names = append(names, c.HTTP.TokenEnv)
-		}
-	}
-	for _, r := range s.Config.Registries {
-		for _, i := range []*config.Identity{r.Read, r.Evidence, r.Promote} {
-			if i != nil {
-				names = append(names, i.PasswordEnv)
-			}
-		}
-		names = append(names, r.Via.TokenEnv())
-	}
-	return names
-}
+func (s *Sources) secrets() []string { return s.Config.SecretVariables() }
