@@ -148,7 +148,10 @@ func outcome(w io.Writer, o release.Outcome) {
 	if len(o.Tags) > 0 {
 		fmt.Fprintf(w, "  tags     %s\n", strings.Join(o.Tags, " "))
 	}
-	if o.Action == "promote" {
+	if o.Via != nil {
+		fmt.Fprintf(w, "  run      %s\n", orDash(o.Via.Link))
+	}
+	if o.Action == "promote" && o.Via == nil {
 		fmt.Fprintf(w, "  copied   %s in %d blobs, %d mounted, %d there already\n", bytesText(o.Copied.Bytes), o.Copied.Blobs, o.Copied.Mounted, o.Copied.Skipped)
 		fmt.Fprintf(w, "  evidence %d of %d arrived, %d left behind\n", o.Referrers.Arrived, o.Referrers.Expected, len(o.Referrers.LeftBehind))
 		for _, d := range o.Referrers.LeftBehind {

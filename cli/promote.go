@@ -14,6 +14,7 @@ import (
 	"plimsoll/config/fault"
 	"plimsoll/gates"
 	"plimsoll/release"
+	"plimsoll/release/via"
 )
 
 type promoteFlags struct {
@@ -33,6 +34,10 @@ digest with its evidence to prod, writes a signed record, and moves the channel.
 Until the channel moves, prod is unchanged and ctrl+c stops at once.
 
 A promotion that was cut off is finished by the same command.
+
+Where the registry of prod names a pipeline (via), the pipeline promotes under its own
+identity: plimsoll asks it for a run and follows that and the ledger. ctrl+c asks it to
+cancel. --requested-by and --operation are for the job in that pipeline.
 
 With --override a gate that says no does not stop it, if the policy lets you go past that
 gate. It needs --reason; record, history and verify show both.`,
@@ -109,11 +114,20 @@ func (s *session) showPromotion(ctx context.Context, desk *release.Desk, service
 	if f.expect == "" {
 		f.expect = fullOrNone(verdict.Prod)
 	}
-	what := "This changes PROD."
+	what := s.through(desk, service, "promote") + "This changes PROD."
 	for _, gate := range f.overrides {
 		what = fmt.Sprintf("OVERRIDE %s: %s\n%s", clean.Text(gate), clean.Text(f.reason), what)
 	}
 	return f.expect, s.confirmName(ctx, what, service)
+}
+
+// through says that a pipeline will do it, if one will.
+func (s *session) through(desk *release.Desk, service, action string) string {
+	name := desk.Through(service, action)
+	if name == "" {
+		return ""
+	}
+	return "A pipeline does it under its own identity: " + name + ". This machine asks it and follows its run.\n"
 }
 
 // onlyThese tells whether nothing but the gates that are to be overridden says
@@ -184,6 +198,7 @@ type progressLine struct {
 	w      io.Writer
 	redraw bool
 	step   int
+	run    string // the latest line about a pipeline's run
 	width  int
 }
 
@@ -193,12 +208,33 @@ func (p *progressLine) report(r release.Progress) {
 		p.step = r.Index
 		fmt.Fprintf(p.w, "[%d/%d] %s\n", r.Index+1, len(r.Steps), r.Step)
 	}
+	if r.Run != nil {
+		p.follow(*r.Run)
+	}
 	if r.Copy == nil || !p.redraw {
 		return
 	}
 	text := fmt.Sprintf("      %s of %s, %d of %d blobs", bytesText(r.Copy.Bytes), bytesText(r.Copy.Total), r.Copy.Blob, len(r.Copy.Blobs))
 	fmt.Fprintf(p.w, "\r%-*s", p.width, text)
 	p.width = len(text)
+}
+
+// follow prints a line whenever a pipeline's run stands elsewhere.
+func (p *progressLine) follow(run via.Status) {
+	text := "run " + run.State
+	for _, step := range run.Steps {
+		if step.State == via.StepRunning || step.State == via.StepFailed {
+			text += fmt.Sprintf(", %q is %s", step.Name, step.State)
+			break
+		}
+	}
+	if run.Link != "" {
+		text += "  " + run.Link
+	}
+	if text != p.run {
+		p.run = text
+		fmt.Fprintf(p.w, "      %s\n", clean.Text(text))
+	}
 }
 
 // clear removes the redrawn line with blanks: no escape sequence is needed for it.

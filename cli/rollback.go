@@ -30,7 +30,8 @@ func newRollback(s *session) *cobra.Command {
 		Long: `Rollback moves the channel first and writes its record after. Without a digest it
 goes to the last good one. It needs prod alone: staging, CI, scanner, signer and
 ledger may be down. No gate blocks it. It deletes nothing, and quarantines the
-digest that it leaves unless told not to.`,
+digest that it leaves unless told not to. Only where prod's registry names a pipeline
+(via) and no promote identity, the pipeline does it.`,
 		Example: `  plimsoll rollback chat-api --reason "error rate after 1.42"
   plimsoll rollback chat-api sha256:3f9a1c2b… --yes`,
 		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: s.completeTarget,
@@ -98,7 +99,7 @@ func (s *session) showRollback(ctx context.Context, desk *release.Desk, service 
 	if f.expect == "" {
 		f.expect = fullOrNone(current)
 	}
-	return dg, f.expect, s.confirmName(ctx, "This changes PROD.", service)
+	return dg, f.expect, s.confirmName(ctx, s.through(desk, service, "rollback")+"This changes PROD.", service)
 }
 
 // findTarget resolves a tag or a digest prefix among the digests that prod can go back to.

@@ -12,6 +12,7 @@ import (
 	"plimsoll/gates"
 	"plimsoll/registry"
 	"plimsoll/release/operation"
+	"plimsoll/release/via"
 )
 
 type (
@@ -36,6 +37,19 @@ func (d *Desk) runner() *operation.Runner {
 		Actor: d.Actor, Commands: d.commands(), ReadOnly: d.ReadOnly, Version: d.Version, Environ: os.Environ(),
 		Person: func() string { id, _ := d.person(); return id },
 	}
+}
+
+// Through names the pipeline that a promotion or a rollback of a service goes
+// through, "" if this machine does it. It asks nobody.
+func (d *Desk) Through(service, action string) string {
+	p, err := d.place(service)
+	if err != nil {
+		return ""
+	}
+	if v := operation.Through(d.Config.Registry(p.prod.Host), action); v != nil {
+		return clean.Text(via.Name(v))
+	}
+	return ""
 }
 
 // client is the desk's own for reading, so that an operation knows the clock of

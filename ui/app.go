@@ -46,7 +46,7 @@ const reportPace = 250 * time.Millisecond
 func newModel(ctx context.Context, o Options, keys keymap, t theme) *model {
 	m := &model{
 		data: data{
-			services: servicesOf(o.Desk.Services()), readOnly: o.ReadOnly,
+			services: servicesOf(o.Desk), readOnly: o.ReadOnly,
 			lists: map[query]*slot[release.ServiceView]{}, gates: map[query]*slot[release.Verdict]{}, diffs: map[query]*slot[diff.Diff]{},
 			targets: map[query]*slot[[]release.Target]{}, history: map[query]*slot[[]release.Entry]{},
 			doctors: map[query]*slot[doctor.Report]{}, verified: map[query]*slot[release.Verification]{}, allowed: map[string]release.Allowance{},

@@ -17,6 +17,9 @@ import (
 // implementations are safe for concurrent use.
 type Backend interface {
 	Services() []config.Service
+	// Through names the pipeline that an action of a service goes through, "" if
+	// this machine does it; it asks nobody.
+	Through(service, action string) string
 	Pending() ([]operation.Pending, error)
 	// MayOverride tells who may go past which gate; it asks no network.
 	MayOverride(service string) (release.Allowance, error)

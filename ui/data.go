@@ -6,7 +6,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"plimsoll/config"
 	"plimsoll/release"
 	"plimsoll/release/diff"
 	"plimsoll/release/doctor"
@@ -47,12 +46,17 @@ type service struct {
 	rule                         string // which tags are candidates, "" for all
 	window                       time.Duration
 	off                          []string // gates that are switched off
+	promotes, rollsBack          string   // the pipeline that does it, "" for this machine
 }
 
-func servicesOf(configured []config.Service) []service {
+func servicesOf(desk Backend) []service {
+	configured := desk.Services()
 	out := make([]service, 0, len(configured))
 	for _, c := range configured {
-		s := service{name: text(c.Name), staging: text(c.Staging), prod: text(c.Prod), channel: text(c.Channel), window: c.Window}
+		s := service{
+			name: text(c.Name), staging: text(c.Staging), prod: text(c.Prod), channel: text(c.Channel), window: c.Window,
+			promotes: text(desk.Through(c.Name, operation.ActionPromote)), rollsBack: text(desk.Through(c.Name, operation.ActionRollback)),
+		}
 		if c.Tags != nil {
 			s.rule = text(c.Tags.String())
 		}

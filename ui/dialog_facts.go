@@ -26,6 +26,18 @@ func moveFacts(svc service, nowName string, now *digest.Digest, toName string, t
 	}
 }
 
+// throughFacts says that a pipeline will do it, before anybody confirms.
+func throughFacts(pipeline string) []line {
+	if pipeline == "" {
+		return nil
+	}
+	return []line{
+		{{"by      ", strong}, {"a pipeline, under its own identity", warn}},
+		say(plain, "  %s", pipeline),
+		say(faint, "  this machine asks it for a run, and follows that and the ledger"),
+	}
+}
+
 // checkFacts is each check in a line, and who signed off.
 func checkFacts(checks []gates.Check) []line {
 	lines := make([]line, 0, len(checks))
@@ -80,7 +92,8 @@ func nameOf(d *data, service string, dg digest.Digest, tags []string) string {
 func newPromote(d *data, s subject) dialog {
 	c, _ := d.candidate(s.service, s.digest)
 	previous, _ := d.shown(s.service)
-	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, named(c), s.digest)
+	svc := d.service(s.service)
+	facts := append(moveFacts(svc, prodName(d, s.service), previous, named(c), s.digest), throughFacts(svc.promotes)...)
 	if p, ok := d.open(s.service); ok && p.Action == "promote" && p.Digest == s.digest {
 		facts = append([]line{say(warn, "! this finishes what an earlier start left open: %s", whereWords(p.Prod))}, facts...)
 	}
@@ -161,7 +174,8 @@ func newFinish(d *data, p operation.Pending) dialog {
 func newRollback(d *data, s subject) dialog {
 	t := *s.target
 	previous, _ := d.shown(s.service)
-	facts := moveFacts(d.service(s.service), prodName(d, s.service), previous, nameOf(d, s.service, t.Digest, t.Tags), t.Digest)
+	svc := d.service(s.service)
+	facts := append(moveFacts(svc, prodName(d, s.service), previous, nameOf(d, s.service, t.Digest, t.Tags), t.Digest), throughFacts(svc.rollsBack)...)
 	facts = append(facts, say(plain, "it was in prod %s, put there by %s", ago(d.now, t.At), orDash(t.Actor)))
 	need := ""
 	if t.Quarantined != "" {

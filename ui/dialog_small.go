@@ -90,6 +90,12 @@ func (a yesNo) view(_ *data, st *styles, at extent) string {
 
 // newCancel asks whether the running operation is to be cancelled.
 func newCancel(d *data) dialog {
+	if d.op.progress.Run != nil {
+		return yesNo{title: "cancel", yes: "cancel it", then: doCancel{}, lines: []line{
+			say(plain, "%s.", d.op.words()),
+			say(plain, "The channel had not moved when it was last looked at. The pipeline is asked to cancel its run; what became of prod, the channel and the ledger tell then."),
+		}}
+	}
 	return yesNo{title: "cancel", yes: "cancel it", then: doCancel{}, lines: []line{
 		say(plain, "%s.", d.op.words()),
 		say(plain, "Prod has not changed. Cancelled now, it stays as it is; what was copied stays in the prod registry, under no tag, and is not copied again."),
@@ -106,6 +112,8 @@ func newQuit(d *data) dialog {
 	case d.op.progress.Moved:
 		yes = "quit when it is finished"
 		lines = append(lines, say(warn, "The channel has moved, so it can no longer be cancelled: Plimsoll finishes it first."))
+	case d.op.progress.Run != nil:
+		lines = append(lines, say(plain, "The pipeline is asked to cancel its run first; Plimsoll waits until it is certain what became of prod."))
 	default:
 		lines = append(lines, say(plain, "Prod has not changed; it is cancelled first, and prod stays as it is."))
 	}

@@ -18,7 +18,7 @@
 //	asker.go     a secret that what runs below needs
 //	commands.go  messages, and the questions to the backend
 //	worker.go    promotions, rollbacks, sign-offs: what must not be abandoned
-//	data.go      all that the console knows; running.go: the operation
+//	data.go      all that the console knows; running.go: the operation; pipeline.go: a run that does it
 //	keys.go      the table of bindings: dispatch, line of keys, help, docs/keys.md
 //	reasons.go   why an action is not possible now
 //	breach.go    prod pushed past the gate, a policy that nobody signed: above every screen

@@ -42,6 +42,7 @@ type fake struct {
 	historyErr,
 	targetsErr error
 	pending  []operation.Pending
+	through  map[string]string // pipelines by action
 	allowed  release.Allowance
 	verified release.Verification
 
@@ -78,6 +79,8 @@ func (f *fake) count(prefix string) int {
 }
 
 func (f *fake) Services() []config.Service { return f.services }
+
+func (f *fake) Through(_, action string) string { return f.through[action] }
 
 func (f *fake) Pending() ([]operation.Pending, error) {
 	f.call("pending")

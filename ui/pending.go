@@ -34,6 +34,9 @@ func pendingLines(list []operation.Pending) []line {
 			field("stopped at", orDash(p.Step)),
 			field("prod", whereWords(p.Prod)),
 		)
+		if p.Run != "" {
+			out = append(out, field("run", p.Run))
+		}
 		for _, o := range p.Owed {
 			out = append(out, field("still owed", o))
 		}

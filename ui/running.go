@@ -102,7 +102,9 @@ func (r *running) result() *notice {
 		return &notice{level: levelDone, text: fmt.Sprintf("%s %s to %s in %s%s", verb, r.service, short(r.digest), stopwatch(r.elapsed(r.ended)), past)}
 	case r.err.panic && !r.progress.Moved:
 		return &notice{level: levelFailed, text: "the " + r.noun() + " broke off; read the prod line again before you go on: " + r.err.first(), more: r.err}
-	case r.err.code == fault.Unfinished || r.progress.Moved:
+	case r.err.code == fault.Unfinished && !r.progress.Moved:
+		return &notice{level: levelFailed, text: "whether prod has moved is not known yet: " + r.err.first(), more: r.err}
+	case r.progress.Moved:
 		return &notice{level: levelFailed, text: "prod has moved, but a later step is unfinished: " + r.err.first(), more: r.err}
 	case r.cancelled:
 		return &notice{level: levelWarn, text: "cancelled, prod is unchanged: " + r.err.first(), more: r.err}

@@ -53,6 +53,8 @@ func (s operationScreen) status(d *data) line {
 		return nil
 	case r.progress.Moved:
 		return say(warn, "the channel has moved: it can no longer be cancelled; what is left is being finished")
+	case r.cancelling && r.progress.Run != nil:
+		return say(warn, "the pipeline is asked to cancel; it takes a moment until prod is certain")
 	case r.cancelling:
 		return say(warn, "being cancelled; prod has not changed")
 	default:
@@ -73,8 +75,11 @@ func operationLines(d *data, w int) []line {
 		digestLine("from", orNone(r.previous)),
 		digestLine("to", string(r.digest)),
 		field("elapsed", elapsedText(r, d.now)),
-		nil,
 	}
+	if run := r.progress.Run; run != nil {
+		lines = append(lines, field("link", orDash(run.Link)))
+	}
+	lines = append(lines, nil)
 	if past := r.past(); len(past) > 0 {
 		lines = append(lines[:len(lines)-1], line{{"  " + overrideWords(past), warn}, {"  " + orDash(r.reason), strong}}, nil)
 	}
@@ -82,6 +87,9 @@ func operationLines(d *data, w int) []line {
 		lines = append(append(lines, outcomeLines(r)...), nil)
 	}
 	lines = append(lines, stepLines(r)...)
+	if run := r.progress.Run; run != nil {
+		lines = append(append(lines, nil), runLines(*run)...)
+	}
 	if c := r.progress.Copy; c != nil && (!r.done() || r.err != nil) {
 		lines = append(append(lines, nil), copyLines(r, *c, w)...)
 	}
@@ -209,7 +217,10 @@ func outcomeLines(r *running) []line {
 	if o.Quarantined != nil {
 		lines = append(lines, say(plain, "  quarantined %s", *o.Quarantined), say(faint, "              it must not be promoted again; x in its row lifts that"))
 	}
-	if r.action == "promote" && !o.Unchanged {
+	if o.Via != nil && r.progress.Run == nil {
+		lines = append(lines, field("link", orDash(o.Via.Link)))
+	}
+	if r.action == "promote" && !o.Unchanged && o.Via == nil {
 		lines = append(lines,
 			field("copied", fmt.Sprintf("%s in %s, %d mounted, %d there already", size(o.Copied.Bytes), plural(o.Copied.Blobs, "blob"), o.Copied.Mounted, o.Copied.Skipped)),
 			field("evidence", fmt.Sprintf("%d of %d arrived", o.Referrers.Arrived, o.Referrers.Expected)))

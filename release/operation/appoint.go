@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plimsoll/config"
 	"plimsoll/config/clean"
 	"plimsoll/config/fault"
 	"plimsoll/release/via"
@@ -21,20 +22,28 @@ type appointed struct {
 	Past     []string  `json:"past,omitempty"`     // the gates that its record says it went past
 }
 
+// Through is the pipeline that an action goes through, by the entry of prod's
+// registry; nil: whoever starts it does it. A rollback does not wait for a
+// pipeline where somebody may write prod themselves.
+func Through(entry config.Registry, action string) *config.Via {
+	if action == ActionPromote || action == ActionRollback && entry.Promote == nil {
+		return entry.Via
+	}
+	return nil
+}
+
 // appoint decides who does the operation: this machine, or the pipeline that
 // prod's registry names. A pipeline does it itself, for whom it names, and
 // never asks itself.
 func (s *state) appoint() error {
 	entry := s.r.Config.Registry(s.prod.Host)
-	moves := s.op.Action == ActionPromote || s.op.Action == ActionRollback
+	through := Through(entry, s.op.Action)
 	switch {
-	case entry.Via == nil || !moves || len(s.Request.RequestedBy) > 0:
+	case through == nil || len(s.Request.RequestedBy) > 0:
 		return nil
-	case via.Inside(entry.Via, s.r.Environ):
+	case via.Inside(through, s.r.Environ):
 		return fault.New(fault.Usage, "pass --requested-by with who started the run, as docs/via.md shows", nil,
 			"%s: this is a job of the pipeline itself, and does not say for whom: it would ask itself", s.what())
-	case s.op.Action == ActionRollback && entry.Promote != nil:
-		return nil
 	}
 	s.Via = &appointed{}
 	s.steps = s.list()

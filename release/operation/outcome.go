@@ -19,7 +19,7 @@ func (s *state) outcome() Outcome {
 		o.Quarantined = &s.Left
 	}
 	o.Overrides, o.RequestedBy = s.overridden(), s.requesters()
-	if s.Via != nil {
+	if s.sent() {
 		run := s.Via.Run
 		o.Via = &run
 		if s.Record != nil {

@@ -31,7 +31,7 @@ type azure struct {
 func newAzure(p config.AzurePipeline, c caller) *azure { return &azure{AzurePipeline: p, caller: c} }
 
 // Name is the pipeline.
-func (a *azure) Name() string { return a.Project + " " + a.Pipeline + " in Azure Pipelines" }
+func (a *azure) Name() string { return Name(&config.Via{Azure: &a.AzurePipeline}) }
 
 // Page lists the project's pipelines.
 func (a *azure) Page() string { return a.URL + "/" + url.PathEscape(a.Project) + "/_build" }

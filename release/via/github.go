@@ -32,7 +32,7 @@ type github struct {
 func newGitHub(w config.GitHubWorkflow, c caller) *github { return &github{w, c} }
 
 // Name is the workflow.
-func (g *github) Name() string { return g.Repository + " " + g.Workflow + " on GitHub" }
+func (g *github) Name() string { return Name(&config.Via{GitHub: &g.GitHubWorkflow}) }
 
 // Page lists the workflow's runs. That of an Enterprise server is HOST/api/v3.
 func (g *github) Page() string {

@@ -124,6 +124,14 @@ type Pipeline interface {
 	Close()
 }
 
+// Name is how people call the pipeline of a configuration.
+func Name(v *config.Via) string {
+	if v.GitHub != nil {
+		return v.GitHub.Repository + " " + v.GitHub.Workflow + " on GitHub"
+	}
+	return v.Azure.Project + " " + v.Azure.Pipeline + " in Azure Pipelines"
+}
+
 // Options is what pipelines are asked with. Zero values are fine, but for Trusted.
 type Options struct {
 	// Trusted tells whether the configuration was named or accepted by a person:
