@@ -105,7 +105,7 @@ func TestConfigurationOnThePagesLoads(t *testing.T) {
 	schema, found := compile(t), 0
 	for _, page := range pages(t) {
 		name := filepath.ToSlash(page)
-		shown := []string{"../README.md", "../docs/sources.md", "../docs/registries.md", "../docs/aws.md"}
+		shown := []string{"../README.md", "../docs/sources.md", "../docs/registries.md", "../docs/aws.md", "../docs/via.md"}
 		if !strings.HasPrefix(name, "../docs/gates") && !slices.Contains(shown, name) {
 			continue
 		}
@@ -132,7 +132,7 @@ func TestConfigurationOnThePagesLoads(t *testing.T) {
 func pageTeam(t *testing.T) string {
 	t.Helper()
 	dir := team(t)
-	for _, name := range []string{"security", "builder"} {
+	for _, name := range []string{"security", "builder", "pipeline"} {
 		put(t, dir, "keys/"+name+".pub", publicKey(t))
 	}
 	return dir

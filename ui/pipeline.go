@@ -8,7 +8,8 @@ import (
 
 // runLines is the run of a pipeline: where it stands, and its steps.
 func runLines(run via.Status) []line {
-	lines := []line{{{"  " + fit("run", 11) + " ", strong}, {run.State, runTone(run.Result)}}}
+	lines := make([]line, 0, 1+len(run.Steps))
+	lines = append(lines, line{{"  " + fit("run", 11) + " ", strong}, {run.State, runTone(run.Result)}})
 	for _, step := range run.Steps {
 		mark, t := stepMark(step.State)
 		words := step.Name

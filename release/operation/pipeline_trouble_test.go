@@ -248,6 +248,30 @@ func TestARollbackCallsBackThePromotionThatAPipelineIsAt(t *testing.T) {
 	r.forge.Runs()[2].Wait()
 }
 
+// Another promotion calls back the run that an earlier start left at work.
+func TestAnotherPromotionCallsBackTheRunThatIsStillAtWork(t *testing.T) {
+	r := newRelay(t)
+	one, two := r.image("v1"), r.image("v2")
+	r.mortally(t)
+	r.before = func(ctx context.Context, in map[string]string) (int, bool) {
+		if in["digest"] == one.String() {
+			<-ctx.Done()
+			return 1, true
+		}
+		return 0, false
+	}
+	r.fate.set(4, false)
+	if _, err := r.ask(t.Context(), one); err == nil || !r.fate.gone() {
+		t.Fatalf("it did not die: %v", err)
+	}
+	r.journal.revive(t)
+	r.finished(r.mustAsk(two), 1)
+	ops, err := r.journal.Operations(false)
+	if err != nil || len(ops) != 2 || ops[0].State == ops[1].State {
+		t.Errorf("%+v, %v", ops, err)
+	}
+}
+
 // Going past a gate takes the right of who asks, and of the pipeline.
 func TestWhoMayNotGoPastAGateDoesNotAskAPipelineTo(t *testing.T) {
 	r := newRelay(t)

@@ -71,6 +71,12 @@ func (b azureBuild) run() Run {
 
 // Dispatch runs the pipeline of the branch. The answer names the run.
 func (a *azure) Dispatch(ctx context.Context, o Order) (Run, error) {
+	in := o.inputs()
+	for name, v := range in {
+		if strings.Contains(v, "$(") { // such as $(aSecret), in a reason that is signed and kept
+			return Run{}, unsent{fault.New(fault.Usage, "write it without $(", nil, "run %s: the %s contains $(, which Azure Pipelines would expand", a.Name(), name)}
+		}
+	}
 	id, err := a.definition(ctx)
 	if err != nil {
 		return Run{}, unsent{err}
@@ -81,7 +87,7 @@ func (a *azure) Dispatch(ctx context.Context, o Order) (Run, error) {
 	}
 	body := map[string]any{
 		"resources":          map[string]any{"repositories": map[string]any{"self": map[string]any{"refName": ref}}},
-		"templateParameters": o.inputs(),
+		"templateParameters": in,
 	}
 	r, err := a.ask(ctx, http.MethodPost, "pipelines/"+strconv.FormatInt(id, 10)+"/runs", nil, body)
 	if err != nil {

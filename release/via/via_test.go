@@ -168,6 +168,16 @@ func TestARunWhoseNameDoesNotCarryTheOperationIsNotTakenForOurs(t *testing.T) {
 	})
 }
 
+// A reason is signed and kept: no variable of the pipeline may get into it.
+func TestAzurePipelinesIsSentNothingThatItWouldExpand(t *testing.T) {
+	s := viatest.NewAzure(t, exits(0))
+	o := wanted
+	o.Reason = "see $(plimsollKeyPassword)"
+	if _, err := open(t, s, s.Azure()).Dispatch(t.Context(), o); fault.CodeOf(err) != fault.Usage || !via.Unsent(err) || len(s.Requests()) != 0 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAnEnterpriseServerThatDoesNotKnowRunDetailsIsAskedWithout(t *testing.T) {
 	s := viatest.NewGitHub(t, exits(0))
 	s.Old()

@@ -10,6 +10,9 @@ import (
 // inputs are the parameters that the pipeline of docs/via.md declares.
 var inputs = []string{"action", "service", "digest", "expect", "operation", "asker", "reason", "overrides", "quarantine"}
 
+// Inputs are the names that the pipeline declares.
+func Inputs() []string { return slices.Clone(inputs) }
+
 // Run is one run. Its fields are read under the server's lock, by its methods.
 type Run struct {
 	of      *Server

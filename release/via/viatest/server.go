@@ -28,6 +28,8 @@ const (
 type Server struct {
 	URL   string
 	Roots *x509.CertPool
+	// Certificate signs for the server, in DER.
+	Certificate []byte
 
 	mu       sync.Mutex
 	job      Job
@@ -63,6 +65,7 @@ func (s *Server) start(t testing.TB, h http.Handler) *Server {
 	l := httptest.NewTLSServer(http.HandlerFunc(s.serve))
 	s.URL, s.Roots = l.URL, x509.NewCertPool()
 	s.Roots.AddCert(l.Certificate())
+	s.Certificate = l.Certificate().Raw
 	t.Cleanup(func() {
 		s.endAll()
 		l.Close()
