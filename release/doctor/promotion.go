@@ -25,7 +25,7 @@ func (e *examination) promotion(ctx context.Context) []Fact {
 			todo("add promote under registries → %s, and take the right to push from the everyday identity", e.Prod.Host)}
 	case e.Promotion == nil:
 		return []Fact{host.unknown("the promotion identity (%s) was not tried", describe(entry.Promote)).
-			because("asking for it may activate a role").todo("plimsoll doctor %s --with-promote", e.Service.Name), e.separate(entry, "", "", false)}
+			because("it is used only where somebody says so: that may activate a role").todo("plimsoll doctor %s --with-promote", e.Service.Name), e.separate(entry, "", "", false)}
 	}
 	client, err := e.Promotion()
 	if err != nil {
