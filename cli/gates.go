@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +63,7 @@ func verdictText(w io.Writer, v release.Verdict) {
 type approveFlags struct {
 	reject, revoke bool
 	note, expect   string
+	expires        time.Duration
 }
 
 func newApprove(s *session) *cobra.Command {
@@ -83,7 +85,8 @@ and the policy; when one of them changes it is stale.`,
 	cmd.Flags().BoolVar(&f.reject, "reject", false, "sign a rejection")
 	cmd.Flags().BoolVar(&f.revoke, "revoke", false, "take an earlier approval back")
 	cmd.Flags().StringVar(&f.note, "note", "", "`text` for the statement")
-	cmd.MarkFlagsMutuallyExclusive("reject", "revoke")
+	cmd.Flags().DurationVar(&f.expires, "expires", 0, "how long an approval counts, such as 24h (default: the gate's max-age)")
+	cmd.MarkFlagsMutuallyExclusive("reject", "revoke", "expires")
 	expectFlag(cmd, &f.expect)
 	return cmd
 }
@@ -116,12 +119,19 @@ func (s *session) approve(ctx context.Context, service, candidate string, f appr
 			return err
 		}
 	}
-	out, err := desk.Approve(ctx, release.ApproveRequest{Service: service, Digest: dg, Decision: f.decision(), Comment: f.note, Expect: expectation(f.expect)})
+	r := release.ApproveRequest{Service: service, Digest: dg, Decision: f.decision(), Comment: f.note, Expect: expectation(f.expect)}
+	if f.expires != 0 {
+		r.Expires = time.Now().Add(f.expires)
+	}
+	out, err := desk.Approve(ctx, r)
 	if err != nil {
 		return err
 	}
 	return s.answer(out, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s %s by %s\n  statement %s\n", service, strings.ToLower(out.Decision), out.Digest, out.Reviewer, out.Evidence)
+		if out.Expires != nil {
+			fmt.Fprintf(w, "  until     %s\n", moment(*out.Expires))
+		}
 		if out.Warning != "" {
 			fmt.Fprintf(w, "  warning   %s\n", out.Warning)
 		}

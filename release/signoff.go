@@ -19,7 +19,8 @@ type ApproveRequest struct {
 	Decision string  // evidence.Approved, Rejected or Revoked; "" is Approved
 	Comment  string  // at most clean.Limit characters are shown
 	Expect   *string // the prod digest that the person saw, "none" for none; nil: not checked
-	Expires  time.Time
+	// Expires ends an approval; zero: the gate's max-age does, if it has one.
+	Expires time.Time
 }
 
 // SignOff is a decision that was signed and attached.
@@ -29,6 +30,7 @@ type SignOff struct {
 	Decision string         `json:"decision"`
 	Reviewer string         `json:"reviewer"`
 	Prod     *digest.Digest `json:"prod"`     // what it was decided against
+	Expires  *time.Time     `json:"expires"`  // null: with prod and policy only
 	Evidence digest.Digest  `json:"evidence"` // manifest of the statement
 	Warning  string         `json:"warning,omitempty"`
 }
@@ -107,7 +109,9 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 	}
 	now := d.Now()
 	predicate := gates.NewSignOff(p.policy, prod, r.Decision, id, r.Comment, now)
-	predicate.ExpiresOn = r.Expires
+	if predicate.ExpiresOn, err = r.until(p, now); err != nil {
+		return SignOff{}, err
+	}
 	made, err := d.attach(ctx, key, p.staging, sub.descriptor(), evidence.SignOff, predicate)
 	if err != nil {
 		return SignOff{}, err
@@ -117,6 +121,9 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 		"digest": sub.Digest, "decision": r.Decision, "prod": pointer(prod),
 		"evidence": made, "comment": r.Comment,
 	})
+	if !predicate.ExpiresOn.IsZero() {
+		out.Expires = &predicate.ExpiresOn
+	}
 	if r.Decision != evidence.Approved {
 		err = d.rememberNegatives([]gates.Negative{{Gate: gates.SignOff, Subject: sub.Digest, Evidence: made, Key: id, At: predicate.DecidedOn, Reason: negativeReason(r, id)}})
 	}
@@ -124,6 +131,21 @@ func (d *Desk) signOff(ctx context.Context, p place, sub subject, prod digest.Di
 		out.Warning = "it is not remembered on this machine: " + err.Error()
 	}
 	return out, nil
+}
+
+// until is when an approval ends. A no does not end by itself.
+func (r ApproveRequest) until(p place, now time.Time) (time.Time, error) {
+	switch g := p.Gates.SignOff; {
+	case r.Expires.IsZero() && r.Decision == evidence.Approved && g != nil && g.MaxAge > 0:
+		return now.Add(g.MaxAge).UTC().Truncate(time.Second), nil
+	case r.Expires.IsZero():
+		return time.Time{}, nil
+	case r.Decision != evidence.Approved:
+		return time.Time{}, fault.New(fault.Usage, "leave the expiry out", nil, "a decision of %s does not expire; only who took it takes it back", r.Decision)
+	case !r.Expires.After(now):
+		return time.Time{}, fault.New(fault.Usage, "name a later time", nil, "the sign-off would have expired already")
+	}
+	return r.Expires.UTC().Truncate(time.Second), nil
 }
 
 func negativeReason(r ApproveRequest, id string) string {
