@@ -23,13 +23,22 @@ func (d *Desk) chain(ctx context.Context, p place) (ledger.Chain, error) {
 // recordOf is the newest verified record of a digest coming into prod, nil without one.
 func recordOf(c ledger.Chain, dg digest.Digest) *ledger.Record { return c.Current(dg) }
 
-// promotionOf is the newest verified record of a digest's promotion, else of
-// how else it came into prod: only a promotion names the gates that it passed.
+// promotionOf is the newest verified record of a digest's promotion, one that
+// reached prod before one that nobody finished; else of how else it came into prod:
+// only a promotion names the gates that it passed.
 func promotionOf(c ledger.Chain, dg digest.Digest) *ledger.Record {
+	var open *ledger.Record
 	for _, r := range slices.Backward(c.Records) {
-		if r.Verified && r.State() != ledger.Abandoned && r.Predicate.To.Digest == dg && r.Predicate.Action == operation.ActionPromote {
+		switch {
+		case !r.Verified || r.State() == ledger.Abandoned || r.Predicate.To.Digest != dg || r.Predicate.Action != operation.ActionPromote:
+		case c.Landed(r):
 			return &r
+		case open == nil:
+			open = &r
 		}
+	}
+	if open != nil {
+		return open
 	}
 	return c.Current(dg)
 }

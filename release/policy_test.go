@@ -340,6 +340,36 @@ func TestVerifyTakesBuildKitsProvenanceAsTheGateDid(t *testing.T) {
 	}
 }
 
+// A record is written before the channel moves; it alone promotes nothing.
+func TestAPromotionThatStoppedBeforeTheMoveIsNone(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.edits = append(w.edits, noSignOff) })
+	dg := w.ready("v1")
+	w.prodFaults = func(rw http.ResponseWriter, r *http.Request) bool {
+		refused := r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifests/live")
+		if refused {
+			rw.WriteHeader(http.StatusForbidden)
+		}
+		return refused
+	}
+	if err := w.try(dg); err == nil {
+		t.Fatal("promoted though the channel cannot be written")
+	}
+	mine := w.store
+	w.laptop()
+	if v := w.verify(dg); v.Promoted || v.Record == nil || !mentions(v.Problems, "the promotion was not finished") {
+		t.Errorf("%+v", v)
+	}
+	w.store, w.prodFaults = mine, nil
+	w.desk = w.newDesk(mine)
+	if err := w.try(dg); err != nil {
+		t.Fatal(err)
+	}
+	w.laptop()
+	if v := w.verify(dg); !v.Promoted || !v.InProd || len(v.Problems) != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestVerifySaysThatAPolicyIsNotToBeFound(t *testing.T) {
 	w := newWorld(t)
 	dg := w.push(w.staging, "v1", image("app", w.now))

@@ -142,6 +142,10 @@ func (d *Desk) verify(ctx context.Context, p place, dg digest.Digest) (Verificat
 		return v, nil
 	}
 	v.describe(p, chain, *r)
+	if !v.InProd && !chain.Landed(*r) {
+		v.Promoted = false
+		v.Problems = append(v.Problems, p.channel()+" never pointed at it, as far as the ledger knows: the promotion was not finished")
+	}
 	rules := d.judgedBy(p, chain, &v, *r)
 	return v, d.recheck(ctx, recheck{place: p, rules: rules, shelf: shelf, image: n, outline: o, record: *r}, &v)
 }

@@ -46,9 +46,9 @@ func (c Chain) Current(current digest.Digest) *Record {
 	return nil
 }
 
-// landed tells whether the record's digest really was in prod: it is complete,
+// Landed tells whether the record's digest really was in prod: it is complete,
 // or a later record says that it took its place.
-func (c Chain) landed(r Record) bool {
+func (c Chain) Landed(r Record) bool {
 	if !r.counts() {
 		return false
 	}
@@ -72,7 +72,7 @@ func (c Chain) Targets(current digest.Digest) []Target {
 		}
 		out = append(out, Target{Digest: d, Record: r, Quarantined: c.QuarantinedBy(d)})
 		at := len(out) - 1
-		if out[at].Quarantined == "" && (good < 0 || c.landed(r) && !c.landed(out[good].Record)) {
+		if out[at].Quarantined == "" && (good < 0 || c.Landed(r) && !c.Landed(out[good].Record)) {
 			good = at
 		}
 	}
@@ -109,7 +109,7 @@ func (c Chain) LastGood(current digest.Digest) *Target {
 func (c Chain) At(at time.Time) *Record {
 	var best *Record
 	for _, r := range c.Records {
-		if c.landed(r) && !r.At().After(at) && (best == nil || !r.At().Before(best.At())) {
+		if c.Landed(r) && !r.At().After(at) && (best == nil || !r.At().Before(best.At())) {
 			best = &r
 		}
 	}

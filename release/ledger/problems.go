@@ -11,7 +11,7 @@ import (
 func forks(c Chain) []Fork {
 	moved := map[int][]digest.Digest{}
 	for _, r := range c.Records {
-		if c.landed(r) {
+		if c.Landed(r) {
 			moved[r.Number] = append(moved[r.Number], r.Digest)
 		}
 	}
