@@ -1,6 +1,7 @@
 package release
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,5 +33,22 @@ func FuzzEvidenceManifest(f *testing.F) {
 			}
 		}
 		_, _ = weigh(pieces, "it")
+	})
+}
+
+// FuzzDifference compares any two policies from the ledger: a policy does not differ
+// from itself, and no line holds what a terminal would act on.
+func FuzzDifference(f *testing.F) {
+	f.Add([]byte(`{"gates":{"scan":{"max-severity":"medium"}},"trust":{"ci":[{"spki":"00"}]}}`), []byte(`{"gates":{"scan":{"max-severity":"critical"}},"trust":{"ci\u001b[2J":[]}}`))
+	f.Add([]byte(`{"a":{"b":[1,"x"],"":null}}`), []byte(`[`))
+	f.Fuzz(func(t *testing.T, before, after []byte) {
+		if same := difference(before, before); len(same) > 0 {
+			t.Errorf("it differs from itself: %q", same)
+		}
+		for _, line := range difference(before, after) {
+			if line[0] != '+' && line[0] != '-' || strings.ContainsAny(line, "\x1b\u202e\n") {
+				t.Errorf("%q", line)
+			}
+		}
 	})
 }

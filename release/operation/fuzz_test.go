@@ -34,6 +34,8 @@ func FuzzTraveller(f *testing.F) {
 				t.Errorf("a platform %q", d)
 			}
 		}
-		layersOf(raw)
+		if layersOf(raw); err == nil && !holdsAll(raw, raw) {
+			t.Errorf("it does not hold what it holds: %s", raw)
+		}
 	})
 }
