@@ -75,6 +75,16 @@ func TestScanNamesWhatIsTooBadTheFixableFirst(t *testing.T) {
 	}
 }
 
+// TestAVulnerabilityWithoutAFixBlocksToo, and the remedy is another.
+func TestAVulnerabilityWithoutAFixBlocksToo(t *testing.T) {
+	w := scanWorld(t)
+	w.add(w.scanRaw(scanner, smallTrivy("amd64", "CVE-2026-7 CRITICAL"), time.Hour, amd64), w.scanRaw(scanner, smallTrivy("arm64"), time.Hour, arm64))
+	c := w.expect(gates.Scan, gates.Fail, "1C 0H 0M", "critical CVE-2026-7 in p 1 (linux/amd64), no fix yet", "ask scanner for a signed OpenVEX statement", "ask whoever owns the policy for an allow entry")
+	if strings.Contains(strings.Join(c.Reasons, " "), "update what has a fix") {
+		t.Errorf("there is no fix: %q", c.Reasons)
+	}
+}
+
 func TestAnotherScannersNoIsNotOutvoted(t *testing.T) {
 	w := scanWorld(t)
 	w.add(w.scanFile(scanner, "grype-high.json", 2*time.Hour, amd64), w.scanFile(scanner, "trivy-arm64.json", time.Hour, arm64),
