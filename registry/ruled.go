@@ -22,10 +22,11 @@ var ErrImmutable = errors.New("the tag is immutable")
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html
 // https://goharbor.io/docs/main/working-with-projects/working-with-images/create-tag-immutability-rules/
 // https://goharbor.io/docs/main/administration/configure-project-quotas/
+// https://learn.microsoft.com/azure/container-registry/container-registry-image-lock
 func ruled(h *host, status *StatusError) error {
 	text := strings.ToLower(status.Detail)
 	switch status.Status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed:
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusConflict, http.StatusPreconditionFailed:
 	default:
 		return nil
 	}
@@ -33,6 +34,9 @@ func ruled(h *host, status *StatusError) error {
 	case strings.Contains(text, "immutable"):
 		return fault.New(fault.Failed, "exempt the tag from the rule that makes it immutable, or leave it where it is",
 			fmt.Errorf("%w: %w", ErrImmutable, status), "%s keeps the tag as it is", h.name)
+	case strings.Contains(text, "disallowed on this registry, repository or image"):
+		return fault.New(fault.Failed, "unlock it if it is to change: az acr repository update --write-enabled true, for the tag, its digest or the repository", status,
+			"%s has the tag, its manifest or the repository locked", h.name)
 	case strings.Contains(text, "exceed the configured upper limit"), strings.Contains(strings.ToLower(status.Code), "quota"):
 		return fault.New(fault.Failed, "delete what nobody needs there, or have the quota raised; then run it again", status, "%s has no room left", h.name)
 	case strings.Contains(text, "soft delete"), strings.Contains(text, "soft-delete"):

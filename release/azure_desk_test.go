@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"plimsoll/config/fault"
+	"plimsoll/gates/evidence"
 	"plimsoll/registry"
+	"plimsoll/registry/acr"
 	"plimsoll/registry/acr/acrtest"
 	"plimsoll/release"
 	"plimsoll/release/doctor"
@@ -165,5 +168,63 @@ func TestAWarmListOnAzureReadsPagesInPlaceOfEachTag(t *testing.T) {
 	a.open(a.config.Registries)
 	if v := a.list(); len(v.Candidates) != 13 {
 		t.Errorf("%d candidates without the right to list", len(v.Candidates))
+	}
+}
+
+// TestLocksKeepReleasesAndNotTheChannel: what is locked can be promoted again and gone back to, since its
+// manifest and the channel stay open; a channel that somebody locked stays where it is.
+func TestLocksKeepReleasesAndNotTheChannel(t *testing.T) {
+	a := newAzure(t, false)
+	first := a.ready("v1", image("one", a.now))
+	second := a.ready("v2", image("two", a.now.Add(time.Second)))
+	for _, dg := range []digest.Digest{first, second, first} {
+		a.now = a.now.Add(time.Minute)
+		a.approve(dg, evidence.Approved)
+		if out, err := a.promoteAloud(dg); err != nil || len(out.Warnings) != 0 {
+			t.Fatalf("%v %v", out.Warnings, err)
+		}
+	}
+	a.now = a.now.Add(time.Minute)
+	hand := a.cloud.Client(registry.Promote, nil, acr.Providers(acr.Options{Transport: a.cloud.Transport()}), func(o *registry.Options) {
+		o.As = &registry.Credential{RefreshToken: a.target.Refresh(promoter)}
+	})
+	if ok, err := hand.Lock(t.Context(), a.prod, first, "live"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	a.approve(second, evidence.Approved)
+	_, err := a.promoteAloud(second)
+	if fault.CodeOf(err) != fault.Failed || !strings.Contains(err.Error(), "locked") || !strings.Contains(fault.HintOf(err), "--write-enabled true") {
+		t.Errorf("%v (%s)", err, fault.HintOf(err))
+	}
+	if v := a.list(); v.Prod.Digest == nil || *v.Prod.Digest != first {
+		t.Errorf("%+v", v.Prod)
+	}
+}
+
+func TestThePromotionIdentityIsNotAskedForBeforeItIsNeeded(t *testing.T) {
+	a := newAzure(t, true)
+	dg := a.push(a.staging, "v1", image("app", a.now)) // nothing speaks for it
+	if _, err := a.promoteAloud(dg); fault.CodeOf(err) != fault.Gate {
+		t.Fatal(err)
+	}
+	tokens := func() int {
+		n := 0
+		for _, token := range a.cloud.Secrets() {
+			if parts := strings.Split(token, "."); len(parts) == 3 {
+				if raw, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil && strings.Contains(string(raw), promoter) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if _, err := a.desk.Doctor(t.Context(), "", release.DoctorRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := tokens(); n != 0 {
+		t.Errorf("%d tokens of the promotion identity for what a gate refused and for looking", n)
+	}
+	if _, err := a.promoteAloud(a.ready("v2", image("two", a.now))); err != nil || tokens() == 0 {
+		t.Errorf("%d tokens, %v", tokens(), err)
 	}
 }
