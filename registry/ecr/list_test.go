@@ -107,8 +107,10 @@ func TestTheLifecyclePolicyTellsHowLongImagesStay(t *testing.T) {
 		"untagged for some days": {[]string{untagged}, registry.Retention{Untagged: 14 * day}},
 		"the newest untagged":    {[]string{rule(1, `"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":10`)}, registry.Retention{UntaggedKept: 10}},
 		"other tags only":        {[]string{rule(1, `"tagStatus":"tagged","tagPrefixList":["main-"],"countType":"imageCountMoreThan","countNumber":5`)}, registry.Retention{}},
-		"everything, at last": {[]string{rule(9, `"tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":100`), untagged},
-			registry.Retention{Untagged: 14 * day, Released: 100 * day}},
+		"everything, at last": {
+			[]string{rule(9, `"tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":100`), untagged},
+			registry.Retention{Untagged: 14 * day, Released: 100 * day},
+		},
 		"release tags by a pattern": {[]string{rule(1, `"tagStatus":"tagged","tagPatternList":["rel*"],"countType":"imageCountMoreThan","countNumber":30`)}, registry.Retention{ReleasedKept: 30}},
 		"some release tags, then all": {[]string{
 			rule(1, `"tagStatus":"tagged","tagPatternList":["release-a*"],"countType":"sinceImagePushed","countUnit":"days","countNumber":365`),
@@ -176,8 +178,8 @@ func TestTheSessionNamesPersonAndOperationHoweverLong(t *testing.T) {
 	const operation = "20261124T050000.000001Z-ABCDEF"
 	for who, want := range map[string]string{
 		"a.very.long.name.of.a.person@department.example.com": "plimsoll-a.very.long.name.of.a.pe-" + operation,
-		"Zoë ‮evil": "plimsoll-Zo-evil-" + operation,
-		"":          "plimsoll-" + operation,
+		"Zoë \u202eevil": "plimsoll-Zo-evil-" + operation,
+		"":               "plimsoll-" + operation,
 	} {
 		c := w.client(registry.Promote)
 		_, err := c.Head(registry.WithErrand(t.Context(), registry.Errand{Person: who, Operation: operation}), w.prod.Repository("app"), "v1")

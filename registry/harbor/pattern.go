@@ -27,40 +27,47 @@ func translate(pattern string) (*regexp.Regexp, error) {
 	var b strings.Builder
 	b.WriteString(`\A(?s:`)
 	depth := 0
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '*' && strings.HasPrefix(pattern[i:], "**"):
-			b.WriteString(".*")
-			i++
-		case c == '*':
-			b.WriteString("[^/]*")
-		case c == '?':
-			b.WriteString("[^/]")
-		case c == '[':
-			end := strings.IndexByte(pattern[i:], ']')
-			if end < 2 {
-				return nil, fmt.Errorf("the pattern %q has a [ without an end", said(pattern))
-			}
-			b.WriteString("[" + strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern[i+1:i+end]) + "]")
-			i += end
-		case c == '{':
-			depth++
-			b.WriteString("(?:")
-		case c == '}' && depth > 0:
-			depth--
-			b.WriteByte(')')
-		case c == ',' && depth > 0:
-			b.WriteByte('|')
-		case c == '\\' && i+1 < len(pattern):
-			i++
-			b.WriteString(regexp.QuoteMeta(pattern[i : i+1]))
+	for rest := pattern; rest != ""; {
+		piece, length := wildcard(rest)
+		switch {
+		case piece != "":
+		case rest[0] == '[':
+			return nil, fmt.Errorf("the pattern %q has a [ without an end", said(pattern))
+		case rest[0] == '{':
+			piece, length, depth = "(?:", 1, depth+1
+		case rest[0] == '}' && depth > 0:
+			piece, length, depth = ")", 1, depth-1
+		case rest[0] == ',' && depth > 0:
+			piece, length = "|", 1
 		default:
-			b.WriteString(regexp.QuoteMeta(string(c)))
+			piece, length = regexp.QuoteMeta(rest[:1]), 1
 		}
+		b.WriteString(piece)
+		rest = rest[length:]
 	}
 	expr, err := regexp.Compile(b.String() + `)\z`)
 	if err != nil {
 		return nil, fmt.Errorf("the pattern %q is none that is understood", said(pattern))
 	}
 	return expr, nil
+}
+
+// wildcard is what a pattern begins with, as a regular expression, and how long
+// that is in the pattern; "" if it begins with something else.
+func wildcard(pattern string) (expr string, length int) {
+	switch {
+	case strings.HasPrefix(pattern, "**"):
+		return ".*", 2
+	case pattern[0] == '*':
+		return "[^/]*", 1
+	case pattern[0] == '?':
+		return "[^/]", 1
+	case pattern[0] == '\\' && len(pattern) > 1:
+		return regexp.QuoteMeta(pattern[1:2]), 2
+	case pattern[0] == '[':
+		if end := strings.IndexByte(pattern, ']'); end >= 2 {
+			return "[" + strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern[1:end]) + "]", end + 1
+		}
+	}
+	return "", 0
 }

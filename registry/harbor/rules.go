@@ -29,19 +29,19 @@ func (p *provider) Ready(ctx context.Context, repo registry.Repository, needs re
 	}
 	for _, tag := range needs.Moves {
 		if r, err := first(rules, at.name, tag); err != nil || r != nil {
-			return p.refuse(repo, at, r, err, tag, fmt.Sprintf("the channel %s of %s could never move", tag, repo))
+			return refuse(at, r, err, tag, fmt.Sprintf("the channel %s of %s could never move", tag, repo))
 		}
 	}
 	for _, tag := range needs.Lists {
 		if r, err := first(rules, at.name, tag); err != nil || r != nil {
-			return p.refuse(repo, at, r, err, "sha256-**", fmt.Sprintf("%s keeps the evidence of an image under the tag %s, and could list only the first", repo, tag))
+			return refuse(at, r, err, "sha256-**", fmt.Sprintf("%s keeps the evidence of an image under the tag %s, and could list only the first", repo, tag))
 		}
 	}
 	return nil
 }
 
 // refuse says which rule keeps a tag where it is, and what to do.
-func (p *provider) refuse(repo registry.Repository, at place, r *rule, cause error, exempt, what string) error {
+func refuse(at place, r *rule, cause error, exempt, what string) error {
 	if cause != nil {
 		return fmt.Errorf("the rules of immutability of the project %s: %w", at.project, cause)
 	}

@@ -59,7 +59,9 @@ func TestARegistryAnswersForEachPlatform(t *testing.T) {
 	w, s, q := scanning(t)
 	s.says[arm] = registry.Scan{State: registry.Scanned, Finished: today, Findings: []registry.Finding{
 		{ID: "CVE-1", Aliases: []string{"GHSA-1"}, Package: "openssl", Version: "3", Fixed: "3.1", Severity: "HIGH", Title: "a\x1b[31m title", URL: "javascript:alert(1)"},
-		{ID: "CVE-2", Severity: "UNTRIAGED"}, {ID: "CVE-3", Severity: "Negligible"}, {ID: "CVE-4", Severity: "Catastrophic"},
+		{ID: "CVE-2", Severity: "UNTRIAGED"},
+		{ID: "CVE-3", Severity: "Negligible"},
+		{ID: "CVE-4", Severity: "Catastrophic"},
 	}}
 	all := w.about(q)
 	if a := w.answer(all, "linux/amd64"); !a.Scanner || a.State != gates.Passed || a.Findings == nil || a.About != amd.String() || !a.Finished.Equal(today) || a.Kind != Registry {

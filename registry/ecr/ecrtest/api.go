@@ -119,7 +119,7 @@ func (c *Cloud) about(w http.ResponseWriter, s *session, action string, q questi
 }
 
 func (r *Repository) describe(w http.ResponseWriter, site *Registry) {
-	filters := []any{}
+	filters := make([]any, 0, len(r.Excluded))
 	for _, f := range r.Excluded {
 		filters = append(filters, map[string]string{"filterType": "WILDCARD", "filter": f})
 	}
@@ -149,8 +149,9 @@ func (r *Repository) list(w http.ResponseWriter, q question) {
 	if from+most < len(order) {
 		out["nextToken"] = strconv.Itoa(from + most)
 	}
-	details := []any{}
-	for _, dg := range order[min(from, len(order)):min(from+most, len(order))] {
+	shown := order[min(from, len(order)):min(from+most, len(order))]
+	details := make([]any, 0, len(shown))
+	for _, dg := range shown {
 		i := r.images[dg]
 		d := map[string]any{
 			"imageDigest": i.Digest, "imagePushedAt": float64(i.Pushed.UnixMilli()) / 1000, "imageSizeInBytes": i.Size,

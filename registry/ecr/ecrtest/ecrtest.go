@@ -127,7 +127,7 @@ func (c *Cloud) Dial(ctx context.Context, network, address string) (net.Conn, er
 	if host, _, _ := net.SplitHostPort(address); strings.HasSuffix(host, ".amazonaws.com") {
 		address = c.address
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	return (&net.Dialer{}).DialContext(ctx, network, address) //nolint:wrapcheck // a dialer's own error is what the client reads
 }
 
 // HTTP reaches the interfaces of STS and ECR.

@@ -131,7 +131,7 @@ func (h *Harbor) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if name, _, _ := net.SplitHostPort(address); name == Host {
 		address = h.address
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	return (&net.Dialer{}).DialContext(ctx, network, address) //nolint:wrapcheck // a dialer's own error is what the client reads
 }
 
 // Create makes a project: a push makes its repositories.

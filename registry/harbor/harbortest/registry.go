@@ -41,7 +41,7 @@ func (h *Harbor) registry(w http.ResponseWriter, r *http.Request) string {
 
 // refuses answers what the rules of the project forbid.
 func (h *Harbor) refuses(w http.ResponseWriter, r *http.Request, repo, kind, reference string) bool {
-	project, name, _ := strings.Cut(repo, "/")
+	project, _, _ := strings.Cut(repo, "/")
 	h.mu.Lock()
 	p := h.projects[project]
 	var rules Project
@@ -49,16 +49,28 @@ func (h *Harbor) refuses(w http.ResponseWriter, r *http.Request, repo, kind, ref
 		rules = *p
 	}
 	h.mu.Unlock()
-	write := r.Method == http.MethodPut || r.Method == http.MethodPost
-	switch {
-	case p == nil:
+	if p == nil {
 		refuse(w, http.StatusNotFound, "NOT_FOUND", "project "+project+" not found")
-	case kind == "manifests" && r.Method == http.MethodPut && rules.immutable(name, reference) && h.there(r, repo, reference):
-		refuse(w, http.StatusPreconditionFailed, "PRECONDITION", fmt.Sprintf("Failed to process request due to '%s:%s' configured as immutable.", name, reference))
-	case write && rules.Full && (kind == "manifests" || r.URL.Query().Has("digest")): // the end of an upload
-		refuse(w, http.StatusForbidden, "DENIED", "adding 5.0 MiB of storage resource, which when updated to current usage of 9.9 GiB will exceed the configured upper limit of 10.0 GiB.")
-	case kind == "manifests" && !write && rules.Prevent && h.vulnerable(reference):
+		return true
+	}
+	if r.Method == http.MethodPut || r.Method == http.MethodPost {
+		return h.refusesWrite(w, r, rules, repo, kind, reference)
+	}
+	if kind == "manifests" && rules.Prevent && h.vulnerable(reference) {
 		refuse(w, http.StatusPreconditionFailed, "PROJECTPOLICYVIOLATION", `current image with 1 vulnerability cannot be pulled due to configured policy in 'Prevent images with vulnerability severity of "High" or higher from running.'`)
+		return true
+	}
+	return false
+}
+
+// refusesWrite is the immutability and the quota.
+func (h *Harbor) refusesWrite(w http.ResponseWriter, r *http.Request, rules Project, repo, kind, reference string) bool {
+	_, name, _ := strings.Cut(repo, "/")
+	switch {
+	case kind == "manifests" && rules.immutable(name, reference) && h.there(r, repo, reference):
+		refuse(w, http.StatusPreconditionFailed, "PRECONDITION", fmt.Sprintf("Failed to process request due to '%s:%s' configured as immutable.", name, reference))
+	case rules.Full && (kind == "manifests" || r.URL.Query().Has("digest")): // the end of an upload
+		refuse(w, http.StatusForbidden, "DENIED", "adding 5.0 MiB of storage resource, which when updated to current usage of 9.9 GiB will exceed the configured upper limit of 10.0 GiB.")
 	default:
 		return false
 	}
