@@ -70,7 +70,7 @@ func listFailed(err error) error {
 func listText(w io.Writer, v release.ServiceView) {
 	fmt.Fprintf(w, "%s  %s → %s\n", v.Service, v.Staging, v.Prod.Reference)
 	if v.Prod.Digest != nil {
-		fmt.Fprintf(w, "in prod  %s  %s  for %s by %s\n", strings.Join(v.Prod.Tags, " "), short(*v.Prod.Digest), strings.TrimSuffix(age(v.Prod.Since), " ago"), orDash(v.Prod.By))
+		fmt.Fprintf(w, "in prod  %s  %s  for %s by %s\n", strings.Join(v.Prod.Tags, " "), short(*v.Prod.Digest), strings.TrimSuffix(age(v.Prod.Since), " ago"), orDash(v.Prod.Who()))
 	} else if v.Error == "" {
 		fmt.Fprintln(w, "in prod  none")
 	}

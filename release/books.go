@@ -114,6 +114,9 @@ func who(actor string, asked []string) string {
 // Who is the actor and, of a pipeline, who asked it.
 func (e Entry) Who() string { return who(e.Actor, e.RequestedBy) }
 
+// Who is who put it there and, of a pipeline, who asked it.
+func (p Prod) Who() string { return who(p.By, p.RequestedBy) }
+
 // Who is who promoted it and, of a pipeline, who asked it.
 func (v Verification) Who() string { return who(v.By, v.RequestedBy) }
 

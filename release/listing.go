@@ -185,6 +185,7 @@ func (l *listing) prodView() Prod {
 	if r := recordOf(l.chain, l.prod); r != nil {
 		at := r.At()
 		v.Since, v.By, v.Record, v.Overrides = &at, clean.Text(r.Predicate.Actor.ID), &r.Digest, cleanTags(r.Predicate.Overrides)
+		v.RequestedBy = askers(r.Predicate.RequestedBy)
 		v.Tags = append(v.Tags, releaseTag(l.prod))
 	} else if l.chainErr == nil {
 		v.Unrecorded = fmt.Sprintf("%s points at %s, which has no valid record: it was pushed past Plimsoll, or needs plimsoll adopt %s",

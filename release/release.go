@@ -41,8 +41,10 @@ type Prod struct {
 	Digest    *digest.Digest `json:"digest"`    // null before the first promotion
 	Since     *time.Time     `json:"since"`     // of the newest verified record for this digest, null without one
 	By        string         `json:"by"`
-	Tags      []string       `json:"tags"`   // its names in staging, the release tag last
-	Record    *digest.Digest `json:"record"` // the verified record of this digest; null: pushed past the gate, or the ledger could not be read
+	// RequestedBy are those who asked By, a pipeline; its word.
+	RequestedBy []string       `json:"requestedBy,omitempty"`
+	Tags        []string       `json:"tags"`   // its names in staging, the release tag last
+	Record      *digest.Digest `json:"record"` // the verified record of this digest; null: pushed past the gate, or the ledger could not be read
 	// Unrecorded says in words that the digest was pushed past the gate; "" if it
 	// was not, or if that could not be told.
 	Unrecorded string   `json:"unrecorded,omitempty"`

@@ -134,7 +134,7 @@ func sinceText(d *data, p release.Prod, st *styles) string {
 		out += "since " + strings.TrimSuffix(ago(d.now, *p.Since), " ago")
 	}
 	if p.By != "" {
-		out += " by " + p.By
+		out += " by " + p.Who()
 	}
 	return out
 }

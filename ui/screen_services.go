@@ -109,7 +109,7 @@ func serviceCells(d *data, i int, svc service) []span {
 		{prodName(d, svc.name), prod},
 		{dg, plain},
 		{since, plain},
-		{orDash(p.By), plain},
+		{orDash(p.Who()), plain},
 		count(l, ready, tone), count(l, len(l.value.Candidates), plain),
 		{readAge(d, l.status), plain},
 	}

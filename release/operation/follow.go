@@ -16,6 +16,7 @@ import (
 const (
 	recallLimit  = 2 * time.Minute  // how long a cancelled run is waited for
 	recallHaste  = 15 * time.Second // the same, while prod is rolled back
+	maxUnread    = 5                // looks at the ledger that may fail after the end of a run
 	accountLimit = 20 * time.Minute // how long the end of a run is waited for after the channel moved
 )
 
@@ -121,6 +122,10 @@ func awaitRecord(ctx context.Context, s *state) error {
 			return p.unaccounted()
 		case s.hasty:
 			return fault.Join(err, errors.New("its run goes on"))
+		case err != nil && finished:
+			if p.blind++; p.blind > maxUnread {
+				return err
+			}
 		}
 		if waited := p.pause(ctx); waited != nil {
 			return fmt.Errorf("wait for the record of operation %s: %w", s.op.ID, fault.Join(err, waited))

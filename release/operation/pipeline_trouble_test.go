@@ -248,6 +248,47 @@ func TestARollbackCallsBackThePromotionThatAPipelineIsAt(t *testing.T) {
 	r.forge.Runs()[2].Wait()
 }
 
+// A pipeline that cannot be asked does not keep anybody from rolling back; what is
+// to be called back is called back later.
+func TestWhatCouldNotBeCalledBackIsCalledBackLater(t *testing.T) {
+	r := newRelay(t)
+	one, two, three := r.image("v1"), r.image("v2"), r.image("v3")
+	r.mustAsk(one)
+	r.mustAsk(two)
+	r.mortally(t)
+	r.before = func(ctx context.Context, _ map[string]string) (int, bool) {
+		<-ctx.Done()
+		return 1, true
+	}
+	r.fate.set(4, false)
+	if _, err := r.ask(t.Context(), three); err == nil || !r.fate.gone() {
+		t.Fatalf("it did not die: %v", err)
+	}
+	r.journal.revive(t)
+	entry := r.config.Registries[r.prod.Host]
+	entry.Promote = &config.Identity{Username: robot, PasswordEnv: "RELEASE_PIPELINE_SECRET"}
+	r.config.Registries[r.prod.Host] = entry
+	r.runner.Client = func(p registry.Purpose) *registry.Client { return r.clientOf(runnerAgent, p) }
+	r.runner.Signer = func(context.Context) (evidence.Signer, string, error) { return r.owner, "owner@example.com", nil }
+	r.forge.On(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	o, err := r.runner.Rollback(t.Context(), RollbackRequest{Service: "chat", Reason: "it broke"}, nil)
+	if err != nil || r.live() != one || len(o.Warnings) == 0 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	open := r.stillOpen()
+	if len(open) != 1 || open[0].Command != "plimsoll audit sync" || !strings.Contains(open[0].Owed[0], "cancel its run") {
+		t.Fatalf("%+v", open)
+	}
+	r.forge.On(nil)
+	if _, err := r.runner.SettleDebts(t.Context()); err != nil || len(r.stillOpen()) != 0 {
+		t.Errorf("%v, open %+v", err, r.stillOpen())
+	}
+	r.forge.Runs()[2].Wait()
+}
+
 // Another promotion calls back the run that an earlier start left at work.
 func TestAnotherPromotionCallsBackTheRunThatIsStillAtWork(t *testing.T) {
 	r := newRelay(t)
