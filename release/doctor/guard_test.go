@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type guard struct {
 	opened    int // uploads
 	ended     int // uploads that were cancelled or completed
 	requests  []string
+	users     []string // whose passwords were shown
 }
 
 // right lets an account pull, or pull and push, below a path; "" is anybody.
@@ -73,6 +75,9 @@ func (g *guard) account(r *http.Request) (name string, valid bool) {
 func (g *guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	g.mu.Lock()
 	g.requests = append(g.requests, r.Method+" "+r.URL.Path)
+	if user, _, ok := r.BasicAuth(); ok {
+		g.users = append(g.users, user)
+	}
 	fault := g.fault
 	g.mu.Unlock()
 	if fault != nil && fault(w, r) {
@@ -108,6 +113,13 @@ func (g *guard) count(r *http.Request) {
 	case r.Method == http.MethodDelete, r.Method == http.MethodPut:
 		g.ended++
 	}
+}
+
+// seen are the users whose passwords were shown.
+func (g *guard) seen() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.users)
 }
 
 // left is how many uploads are open.

@@ -34,9 +34,11 @@ func TestWhatWasPromotedHasToStay(t *testing.T) {
 	is(t, fact(t, h.examine(everything), "promoted-kept", "prod/chat"), doctor.Broken, "gone")
 }
 
-func (h *hospital) remove(reference string) {
+func (h *hospital) remove(reference string) { h.t.Helper(); h.removeFrom("prod/chat", reference) }
+
+func (h *hospital) removeFrom(path, reference string) {
 	h.t.Helper()
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodDelete, "http://"+h.guard.host+"/v2/prod/chat/manifests/"+reference, nil)
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodDelete, "http://"+h.guard.host+"/v2/"+path+"/manifests/"+reference, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
