@@ -10,6 +10,7 @@ import (
 	"plimsoll/config"
 	"plimsoll/gates"
 	"plimsoll/gates/evidence"
+	"plimsoll/gates/evidence/sigstoretest"
 )
 
 func soakWorld(t testing.TB) *world {
@@ -45,4 +46,28 @@ func TestSoakTakesWhatItsSignersAttest(t *testing.T) {
 	w.add(w.deployed(ci, "staging", "main", -time.Hour)).expect(gates.Soak, gates.Error, "in the future")
 	w.in.Listing = errors.New("timed out")
 	w.expect(gates.Soak, gates.Error, "timed out")
+}
+
+// TestSoakCountsFromTheLaterOfStatementAndLog: a workflow cannot date its statement back, nor does a log shorten what it says.
+func TestSoakCountsFromTheLaterOfStatementAndLog(t *testing.T) {
+	const issuer, workflow = "https://token.actions.githubusercontent.com", "https://github.com/acme/chat/.github/workflows/deploy.yml@refs/heads/main"
+	sigstore := sigstoretest.New(t)
+	for says, want := range map[time.Duration]string{-3 * time.Hour: "10 s of 1 h", 2 * time.Minute: "0 s of 1 h"} {
+		w := soakWorld(t)
+		w.policy.Trust["gh"] = sigstore.Group(t, "gh", issuer, workflow)
+		w.policy.Service.Gates.Soak.Signers = []string{"gh"}
+		logged := time.Now().Add(-20 * time.Second).Truncate(time.Second)
+		w.in.Now = logged.Add(10 * time.Second)
+		statement, err := evidence.NewStatement(evidence.Deployment, "chat-api", candidate, evidence.DeploymentPredicate{
+			Environment: "staging", Channel: "main", DeployedOn: w.in.Now.Add(says),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.add(evidence.Item{
+			Subject: candidate, Manifest: digest.FromBytes(statement), Form: evidence.Bundle, PredicateType: evidence.Deployment,
+			Raw: sigstore.Bundle(t, sigstoretest.Signing{Issuer: issuer, Identity: workflow, At: logged}, statement),
+		})
+		w.expect(gates.Soak, gates.Waiting, want)
+	}
 }

@@ -248,7 +248,7 @@ func (d *Desk) recheck(ctx context.Context, q recheck, v *Verification) error {
 	if err != nil {
 		return err
 	}
-	f := gathering{desk: d, repo: q.prod, shelf: q.shelf, tags: tags}.gather(ctx, q.image.Digest, q.outline)
+	f := gathering{desk: d, repo: q.prod, shelf: q.shelf, tags: tags, lean: true}.gather(ctx, q.image.Digest, q.outline)
 	defer f.release()
 	if f.err != nil {
 		return f.err
