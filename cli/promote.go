@@ -167,7 +167,11 @@ func blocked(v release.Verdict) error {
 func inTheWay(v release.Verdict) []string {
 	var no []string
 	for _, c := range v.Checks {
-		if !c.Status.Passes() && v.Verdict != gates.InProd {
+		switch {
+		case c.Status.Passes() || v.Verdict == gates.InProd:
+		case c.Gate == gates.QuarantineOut && c.Status == gates.Fail && len(c.Reasons) > 0:
+			no = append(no, c.Reasons[0])
+		default:
 			no = append(no, fmt.Sprintf("%s: %s (%s)", c.Gate, c.Status, c.Summary))
 		}
 	}

@@ -117,7 +117,8 @@ func (e *evaluation) gate(name string, configured bool, run func() Check) Check 
 func (e *evaluation) quarantine() (Check, bool) {
 	switch {
 	case e.in.Quarantined != "":
-		c := failed(Fail, "quarantined", e.in.Quarantined)
+		c := failed(Fail, "quarantined", e.in.Quarantined, fmt.Sprintf("build another candidate; or, if it was a mistake, ask whoever signs records (%s) to lift it: plimsoll quarantine %s %s --lift --reason TEXT",
+			list(e.policy.Service.Records, "or"), e.policy.Service.Name, e.in.Candidate))
 		c.Gate = QuarantineOut
 		return c, true
 	case e.in.QuarantineErr != nil:

@@ -242,7 +242,7 @@ func quarantineReason(c release.Candidate) string {
 	for _, check := range c.Checks {
 		if check.Gate == gates.QuarantineOut {
 			if len(check.Reasons) > 0 {
-				return strings.Join(check.Reasons, "; ")
+				return check.Reasons[0] // what to do about it stands below the check
 			}
 			return check.Summary
 		}

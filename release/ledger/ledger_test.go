@@ -177,7 +177,7 @@ func TestQuarantineMatchesPlatformsAndEndsWithItsLift(t *testing.T) {
 	second := l.quarantine("b", 31, "")
 	c := w.laptop().read()
 	for _, d := range []digest.Digest{image("b"), arm} {
-		if got := c.QuarantinedBy(image("other"), d); got != "b loses messages" {
+		if got := c.QuarantinedBy(image("other"), d); !strings.HasPrefix(got, "b loses messages (by owner@example.com on 2026-11-01 12:3") {
 			t.Errorf("%q", got)
 		}
 	}
@@ -212,7 +212,7 @@ func TestRecordThatQuarantinesDoesSoWithoutAnEntryOfItsOwn(t *testing.T) {
 	p.Reason, p.Quarantines = "b loses messages", []evidence.Pointer{{Digest: image("b")}}
 	l.append(p)
 	c := l.read()
-	if got := c.QuarantinedBy(image("b")); got != "b loses messages" {
+	if got := c.QuarantinedBy(image("b")); got != "b loses messages (by owner@example.com on 2026-11-01 12:10 UTC)" {
 		t.Errorf("%q", got)
 	}
 	if q := c.Standing(image("b")); len(q) != 1 || q[0].Digest != c.Records[1].Digest {
@@ -420,7 +420,7 @@ func TestCorruptedBundleIsNeverAPass(t *testing.T) {
 		t.Errorf("it blocks others too: %q", got)
 	}
 	w.breaks(nil)
-	if c := reader.read(); !c.Records[0].Verified || c.QuarantinedBy(image("bad")) != "bad loses messages" {
+	if c := reader.read(); !c.Records[0].Verified || !strings.HasPrefix(c.QuarantinedBy(image("bad")), "bad loses messages (by ") {
 		t.Error("the damage was remembered")
 	}
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -62,8 +63,8 @@ func (c Chain) Standing(digests ...digest.Digest) []Quarantine {
 	return out
 }
 
-// QuarantinedBy is why one of the digests must not be promoted, cleaned; "" if
-// they may. Give it a candidate and its platform manifests.
+// QuarantinedBy is why one of the digests must not be promoted, by whose word and
+// since when, cleaned; "" if they may. Give it a candidate and its platform manifests.
 func (c Chain) QuarantinedBy(digests ...digest.Digest) string {
 	standing := c.Standing(digests...)
 	if len(standing) == 0 {
@@ -76,7 +77,8 @@ func (c Chain) QuarantinedBy(digests ...digest.Digest) string {
 	case q.unreadable:
 		return "a quarantine of it cannot be read (" + q.Problem + "); repair or remove " + q.Tag + " in the ledger"
 	}
-	return cmp.Or(clean.Text(q.Predicate.Reason), "no reason was given")
+	return fmt.Sprintf("%s (by %s on %s)", cmp.Or(clean.Text(q.Predicate.Reason), "no reason was given"),
+		clean.Text(cmp.Or(q.Signer, q.Predicate.Actor.ID, "a key without a name")), q.Predicate.DecidedOn.UTC().Format("2006-01-02 15:04 MST"))
 }
 
 // impliedBy are the quarantines that verified records name, and those of which it
