@@ -232,21 +232,14 @@ func TestAScanOfOneOfTwoPlatformsIsNoScanOfBoth(t *testing.T) {
 	}
 }
 
-// TestThousandsOfStatementsAreJudgedInTime: 5,000 good ones, and 5,000 that nobody trusts.
+// TestThousandsOfStatementsAreJudgedInTime: 5,000 good ones, and 5,000 that nobody
+// trusts. Ten times as many may take ten times as long, whatever the machine is
+// busy with; if each were compared with each, it would be a hundred times.
 func TestThousandsOfStatementsAreJudgedInTime(t *testing.T) {
-	w := badWorld(t)
-	good, strange := w.tests(ci, "smoke", time.Hour), w.tests(mallory, "smoke", time.Hour)
-	w.add(w.decide(ann, evidence.Approved, time.Minute))
-	for i := range 5000 {
-		for _, item := range []evidence.Item{good, strange} {
-			item.Manifest = digest.FromString(fmt.Sprint(item.Manifest, i))
-			w.add(item)
-		}
-	}
-	start := time.Now()
-	v := w.judge()
-	if took := time.Since(start); took > patience {
-		t.Errorf("10,000 statements took %v", took)
+	_, few := judgeCopies(t, 500)
+	v, many := judgeCopies(t, 5000)
+	if many > 40*few {
+		t.Errorf("1,000 statements took %v, 10,000 took %v", few, many)
 	}
 	if c := check(v, gates.E2E); c.Status != gates.Pass {
 		t.Errorf("%+v", c)
@@ -255,4 +248,21 @@ func TestThousandsOfStatementsAreJudgedInTime(t *testing.T) {
 	if err != nil || len(text) > 1<<20 {
 		t.Errorf("the verdict is %d bytes, %v", len(text), err)
 	}
+}
+
+// judgeCopies judges n copies each of a good statement and of one that nobody trusts.
+func judgeCopies(t *testing.T, n int) (gates.Verdict, time.Duration) {
+	t.Helper()
+	w := badWorld(t)
+	good, strange := w.tests(ci, "smoke", time.Hour), w.tests(mallory, "smoke", time.Hour)
+	w.add(w.decide(ann, evidence.Approved, time.Minute))
+	for i := range n {
+		for _, item := range []evidence.Item{good, strange} {
+			item.Manifest = digest.FromString(fmt.Sprint(item.Manifest, i))
+			w.add(item)
+		}
+	}
+	start := time.Now()
+	v := w.judge()
+	return v, time.Since(start)
 }

@@ -2,17 +2,20 @@ package acr_test
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"plimsoll/registry"
+	"plimsoll/registry/acr/acrtest"
 	"plimsoll/registry/embedded"
 	"plimsoll/registry/registrytest"
 )
 
 // TestAPromotionOutlivesItsTokens copies an image while the tokens end: once
-// because the registry says so in the middle, once because every token is short.
+// because the registry says so in the middle, once because every token ends after
+// a few layers. The registry's clock goes by layers, not by this machine's speed.
 func TestAPromotionOutlivesItsTokens(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, n int){
 		"access tokens end half-way": func(w *world, n int) {
@@ -22,9 +25,10 @@ func TestAPromotionOutlivesItsTokens(t *testing.T) {
 		},
 		"every token is short": func(w *world, n int) {
 			if n == 0 {
-				w.prod.RefreshLife, w.prod.AccessLife = 30*time.Second, time.Second
-				w.staging.RefreshLife, w.staging.AccessLife = 30*time.Second, time.Second
+				w.prod.RefreshLife, w.prod.AccessLife = 30*time.Second, 90*time.Minute
+				w.staging.RefreshLife, w.staging.AccessLife = 30*time.Second, 90*time.Minute
 			}
+			w.SetNow(func() time.Time { return time.Now().Add(time.Duration(n) * 4 * time.Second) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +58,10 @@ func TestAPromotionOutlivesItsTokens(t *testing.T) {
 				From: read, Source: w.staging.Repository("app"), To: promote, Target: w.prod.Repository("app"), Root: dg,
 			})
 			must(t, err)
+			tokens := slices.DeleteFunc(w.Requests(prod), func(r acrtest.Request) bool { return r.Path != "/oauth2/token" || r.Method != http.MethodPost })
+			if len(tokens) < 3 { // two if none ends: one to write, one to read it back
+				t.Errorf("%d tokens were asked for: none ended", len(tokens))
+			}
 			w.SetNow(time.Now) // the token that az prints ends too, by the other clock
 			must(t, registry.Complete(t.Context(), read, w.prod.Repository("app"), dg))
 		})
