@@ -7,15 +7,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/goccy/go-yaml"
 
 	"plimsoll/registry/embedded"
 	"plimsoll/release"
@@ -79,6 +77,12 @@ func (r *relay) personal(who, more string) {
 // laptop runs plimsoll as a person does who may not write prod.
 func (r *relay) laptop(args ...string) answer {
 	r.t.Helper()
+	return r.interrupted(nil, args...)
+}
+
+// interrupted is laptop, and ctrl+c when that says so.
+func (r *relay) interrupted(when func(), args ...string) answer {
+	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), "plimsoll", args...) //nolint:gosec // the test's own arguments
 	cmd.Dir = r.dir
 	cmd.Env = append(viatest.Environ(),
@@ -86,9 +90,16 @@ func (r *relay) laptop(args ...string) answer {
 		"PLIMSOLL_STATE="+filepath.Join(r.dir, "laptop"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "you"))
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
+	if when != nil {
+		when()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			r.t.Error(err)
+		}
+	}
+	_ = cmd.Wait() // the exit code says it
 	return answer{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
@@ -121,69 +132,6 @@ func (r *relay) job(ctx context.Context, in map[string]string) int {
 		r.t.Error(err)
 	}
 	return cmd.ProcessState.ExitCode()
-}
-
-// promoteStep is the script of the step that promotes, and its environment, as docs/via.md has them.
-func promoteStep(t *testing.T, page string) (script string, env map[string]string) {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "docs", "via.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	title := map[string]string{github: "# .github/workflows/promote.yml", azure: "# azure-pipelines.yml"}[page]
-	_, rest, _ := strings.Cut(string(raw), "```yaml\n"+title+"\n")
-	block, _, _ := strings.Cut(rest, "```")
-	var whole map[string]any
-	if err := yaml.Unmarshal([]byte(block), &whole); err != nil || whole == nil {
-		t.Fatalf("%s: %v", title, err)
-	}
-	declared(t, whole)
-	var found map[string]any
-	walk(whole, func(one map[string]any) {
-		if one["name"] == "Promote" || one["displayName"] == "Promote" {
-			found = one
-		}
-	})
-	env = map[string]string{}
-	for name, v := range found["env"].(map[string]any) {
-		env[name] = fmt.Sprint(v)
-	}
-	if page == azure {
-		return found["inputs"].(map[string]any)["inlineScript"].(string), env
-	}
-	return found["run"].(string), env
-}
-
-// declared sees to it that a pipeline takes what Plimsoll sends, and no more.
-func declared(t *testing.T, pipeline map[string]any) {
-	t.Helper()
-	var names []string
-	if list, ok := pipeline["parameters"].([]any); ok {
-		for _, p := range list {
-			names = append(names, p.(map[string]any)["name"].(string))
-		}
-	} else {
-		names = slices.Collect(maps.Keys(pipeline["on"].(map[string]any)["workflow_dispatch"].(map[string]any)["inputs"].(map[string]any)))
-	}
-	slices.Sort(names)
-	if want := slices.Sorted(slices.Values(viatest.Inputs())); !slices.Equal(names, want) {
-		t.Errorf("the page declares %v, not %v", names, want)
-	}
-}
-
-// walk visits every map of a document.
-func walk(v any, visit func(map[string]any)) {
-	switch v := v.(type) {
-	case map[string]any:
-		visit(v)
-		for _, one := range v {
-			walk(one, visit)
-		}
-	case []any:
-		for _, one := range v {
-			walk(one, visit)
-		}
-	}
 }
 
 // TestThePipelinesOfThePagePromote: who may not write prod promotes and rolls back
@@ -244,5 +192,47 @@ func (r *relay) accountedFor() {
 	}
 	if e := entries[0]; e.Action != "rollback" || e.Reason != "it broke" {
 		r.t.Errorf("%+v", e)
+	}
+}
+
+// TestCtrlCAsksThePipelineToCancel, and tells what is certain.
+func TestCtrlCAsksThePipelineToCancel(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t, github)
+	one := r.candidate("v1", image("1", "amd64", embedded.Gzip))
+	r.forge.Hold()
+	ordered := make(chan struct{})
+	r.forge.On(func(_ http.ResponseWriter, q *http.Request) bool {
+		if strings.HasSuffix(q.URL.Path, "/jobs") { // its run is looked at
+			r.forge.On(nil)
+			close(ordered)
+		}
+		return false
+	})
+	a := r.interrupted(func() { <-ordered }, "promote", "chat", one.String(), "--yes", "--expect", "none")
+	if a.code != 1 || !strings.Contains(a.err, "cancelled before the channel moved; prod has not changed") || !strings.Contains(a.err, "run queued") {
+		t.Errorf("exit %d\n%s", a.code, a.err)
+	}
+	r.forge.Runs()[0].Wait()
+	if got := r.inProd(); got != "" {
+		t.Errorf("prod has %s", got)
+	}
+}
+
+// TestThePromptSaysThatAPipelineDoesIt, before anybody types the name. The server's
+// certificate is not trusted here: nothing is started.
+func TestThePromptSaysThatAPipelineDoesIt(t *testing.T) {
+	r := newRelay(t, github)
+	one := r.candidate("v1", image("1", "amd64", embedded.Gzip))
+	r.env["PLIMSOLL_CONFIG"] = filepath.Join(r.dir, "plimsoll.yaml")
+	t.Setenv(viatest.Variable, viatest.Token)
+	var out, errs bytes.Buffer
+	std := r.io("you")
+	std.In, std.Out, std.Err, std.Terminal = strings.NewReader("chat\n"), &out, &errs, true
+	code := execute(t, std, "promote", "chat", one.String())
+	said := errs.String()
+	asked, started := strings.Index(said, "A pipeline does it under its own identity: acme/release promote.yml on GitHub"), strings.Index(said, "ask the pipeline")
+	if code != 1 || asked < 0 || started < asked || !strings.Contains(said, "nothing was started, prod has not changed") || len(r.forge.Runs()) != 0 {
+		t.Errorf("exit %d\n%s", code, said)
 	}
 }
