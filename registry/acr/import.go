@@ -28,7 +28,8 @@ const (
 type importPoller = runtime.Poller[armcontainerregistry.RegistriesClientImportImageResponse]
 
 // Import lets Azure copy one manifest with all below it. Referrers do not come
-// with it: the caller imports each. It has no progress in bytes.
+// with it: the caller imports each. It has no progress in bytes. An order that Azure does
+// not know any more is placed again: what arrived is not copied twice.
 // https://learn.microsoft.com/azure/container-registry/container-registry-import-images
 func (p *provider) Import(ctx context.Context, r registry.ImportRequest) error {
 	if err := p.mayImport(r); err != nil {
@@ -38,6 +39,15 @@ func (p *provider) Import(ctx context.Context, r registry.ImportRequest) error {
 	if err != nil {
 		return err
 	}
+	err = p.carryOut(ctx, client, r)
+	if r.Resume != "" && statusOf(err) == http.StatusNotFound {
+		r.Resume = "" // Azure does not know that order any more
+		err = p.carryOut(ctx, client, r)
+	}
+	return err
+}
+
+func (p *provider) carryOut(ctx context.Context, client *armcontainerregistry.RegistriesClient, r registry.ImportRequest) error {
 	poller, err := p.order(ctx, client, r)
 	if err != nil {
 		return err
@@ -56,8 +66,7 @@ func (p *provider) mayImport(r registry.ImportRequest) error {
 	return nil
 }
 
-// order places the import, or takes up one that was placed before. One that
-// Azure does not know any more is placed again: what arrived is not copied twice.
+// order places the import, or takes up one that was placed before.
 func (p *provider) order(ctx context.Context, client *armcontainerregistry.RegistriesClient, r registry.ImportRequest) (*importPoller, error) {
 	entry := p.entry.Import
 	if r.Resume != "" {

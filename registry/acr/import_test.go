@@ -62,6 +62,27 @@ func TestAnImportIsTakenUpAfterACrash(t *testing.T) {
 	must(t, registry.Complete(t.Context(), w.client(registry.Read), w.prod.Repository("app"), image.Descriptor.Digest))
 }
 
+func TestAnOrderThatAzureForgotIsPlacedAgain(t *testing.T) {
+	w := newWorld(t)
+	image := w.push(t, w.staging, "app", "v1")
+	crash := errors.New("crash")
+	r := w.order(image)
+	r.Journal = func(token string) error {
+		r.Resume = strings.Replace(token, "operations/0", "operations/99", 1)
+		return crash
+	}
+	if err := w.client(registry.Promote).Import(t.Context(), r); !errors.Is(err, crash) || !strings.Contains(r.Resume, "operations/99") {
+		t.Fatal(err, r.Resume)
+	}
+	journal := ""
+	r.Journal = func(token string) error { journal = token; return nil }
+	must(t, w.client(registry.Promote).Import(t.Context(), r))
+	if len(w.Imports()) != 2 || journal == "" {
+		t.Errorf("ordered %v, journal %q", w.Imports(), journal)
+	}
+	must(t, registry.Complete(t.Context(), w.client(registry.Read), w.prod.Repository("app"), image.Descriptor.Digest))
+}
+
 func TestAReleaseTagThatIsThereIsNotOverwritten(t *testing.T) {
 	w := newWorld(t)
 	other := w.push(t, w.prod, "app", "release-1")
