@@ -25,8 +25,8 @@ func TestAPromotionOutlivesItsTokens(t *testing.T) {
 		},
 		"every token is short": func(w *world, n int) {
 			if n == 0 {
-				w.prod.RefreshLife, w.prod.AccessLife = 30*time.Second, 90*time.Minute
-				w.staging.RefreshLife, w.staging.AccessLife = 30*time.Second, 90*time.Minute
+				w.prod.RefreshLife, w.prod.AccessLife = 30*time.Second, 10*time.Second
+				w.staging.RefreshLife, w.staging.AccessLife = 30*time.Second, 10*time.Second
 			}
 			w.SetNow(func() time.Time { return time.Now().Add(time.Duration(n) * 4 * time.Second) })
 		},
