@@ -16,7 +16,7 @@ import (
 )
 
 // guide is the pieces of JSON in docs/aws.md, in their order.
-func guide(t *testing.T) (lifecycle string, prod, staging, everyday, promotion map[string][]string) {
+func guide(t *testing.T) (lifecycle string, prod, staging, everyday, promotion map[string][]string, names string) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "aws.md"))
 	must(t, err)
@@ -25,7 +25,11 @@ func guide(t *testing.T) (lifecycle string, prod, staging, everyday, promotion m
 		t.Fatalf("docs/aws.md has %d pieces of JSON", len(blocks))
 	}
 	policy := func(n int) map[string][]string { return allowed(t, blocks[n][1]) }
-	return blocks[0][1], policy(1), policy(2), policy(3), policy(4)
+	pattern := regexp.MustCompile(`"sts:RoleSessionName": "([^"]*)"`).FindStringSubmatch(blocks[5][1])
+	if pattern == nil {
+		t.Fatal("the trust policy names no session")
+	}
+	return blocks[0][1], policy(1), policy(2), policy(3), policy(4), pattern[1]
 }
 
 // allowed is the actions that a policy allows, by resource; that of a repository has none.
@@ -60,11 +64,11 @@ func allowed(t *testing.T, text string) map[string][]string {
 // newGuided is the two accounts of docs/aws.md with its policies.
 func newGuided(t *testing.T) *world {
 	t.Helper()
-	lifecycle, _, _, everyday, promotion := guide(t)
+	lifecycle, _, _, everyday, promotion, names := guide(t)
 	const role = "arn:aws:iam::222222222222:role/plimsoll-promote"
 	w := &world{Cloud: ecrtest.New(t,
 		&ecrtest.Principal{ARN: person, Key: "AKIAADA", Secret: canary, Allows: everyday},
-		&ecrtest.Principal{ARN: role, Trusts: []string{person}, Allows: promotion},
+		&ecrtest.Principal{ARN: role, Trusts: []string{person}, Allows: promotion, Names: names},
 	)}
 	w.staging, w.prod = w.Add("111111111111", registrytest.Embedded(t)), w.Add("222222222222", registrytest.Embedded(t))
 	w.staging.Create(ecrtest.Repository{Name: "chat"})
@@ -105,6 +109,8 @@ func TestThePoliciesOfTheGuideAllowWhatIsNeeded(t *testing.T) {
 	}
 	must(t, promote.CanPush(t.Context(), ledger))
 	must(t, registry.Complete(t.Context(), read, prod, m.Descriptor.Digest))
+	ctx := registry.WithErrand(t.Context(), registry.Errand{Person: "owner@example.com", Operation: "20261124T050000.000001Z-ABCDEF"})
+	must(t, w.client(registry.Promote).CanPush(ctx, prod))
 }
 
 func TestThePoliciesOfTheGuideAllowNoMore(t *testing.T) {
@@ -119,7 +125,7 @@ func TestThePoliciesOfTheGuideAllowNoMore(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	_, prod, staging, everyday, promotion := guide(t)
+	_, prod, staging, everyday, promotion, _ := guide(t)
 	for name, policy := range map[string]map[string][]string{"prod": prod, "staging": staging, "everyday": everyday, "promotion": promotion} {
 		for _, actions := range policy {
 			for _, a := range actions {

@@ -62,6 +62,8 @@ type Principal struct {
 	// Trusts are the ARNs that may take this role, and the web identity token that may.
 	Trusts []string
 	Token  string
+	// Names is what the names of its sessions have to fit, with *; "": any.
+	Names string
 	// Portal is the access token with which IAM Identity Center gives the role out.
 	Portal string
 	// Allows are the actions by ARN of a repository, with * as in policies.

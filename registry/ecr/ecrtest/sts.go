@@ -99,7 +99,7 @@ func (c *Cloud) assume(w http.ResponseWriter, action string, form url.Values, tr
 	case !sessionName.MatchString(name):
 		stsRefuse(w, "ValidationError")
 		return ""
-	case role == nil || !trusted(role):
+	case role == nil || !trusted(role) || !role.named(name):
 		stsRefuse(w, "AccessDenied")
 		return ""
 	}
@@ -107,6 +107,12 @@ func (c *Cloud) assume(w http.ResponseWriter, action string, form url.Values, tr
 	stsAnswer(w, action, fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>"+
 		"<AssumedRoleUser><Arn>%s</Arn><AssumedRoleId>AROA:%s</AssumedRoleId></AssumedRoleUser>", s.key, s.secret, s.token, s.ends.UTC().Format(time.RFC3339), s.arn, name))
 	return s.arn
+}
+
+// named tells whether the role's trust policy allows a name.
+func (p *Principal) named(session string) bool {
+	ok, _ := path.Match(p.Names, session)
+	return ok || p.Names == ""
 }
 
 // open makes a session of a role. Whoever calls it has the lock.
