@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"plimsoll/config"
@@ -123,12 +125,22 @@ func (e *examination) lifetime(entry config.Registry, subject string, ends time.
 			todo("use a credential that is issued for the occasion, or docker logout %s after each promotion", e.Prod.Host)
 	case nobody(entry.Promote):
 		return q.broken("the promotion identity is anonymous").todo("name one under registries → %s → promote", e.Prod.Host)
+	case standing(entry.Promote):
+		return q.warning("behind the promotion identity stands an application's secret, valid until somebody changes it").
+			because("only the tokens of %s end, this one in %s", name, span(left)).
+			todo("federate the identity: workload-identity, azure-pipelines, or cli in a job that a federated login signs in; see docs/azure.md")
 	case ends.IsZero():
 		return q.unknown("how long the credential of %s lasts was not said", name)
 	case left > longest:
 		return q.warning("the credential of %s lasts %s", name, span(left)).todo("shorten it to what a promotion takes")
 	}
 	return q.ok("the credential of %s ends in %s", name, span(left)).because("at %s", ends.UTC().Format(time.RFC3339))
+}
+
+// standing tells whether an identity of Azure is proved by a secret or certificate of the environment.
+func standing(id *config.Identity) bool {
+	return id.Azure != nil && slices.Contains(id.Azure.Methods(), "environment") &&
+		(os.Getenv("AZURE_CLIENT_SECRET") != "" || os.Getenv("AZURE_CLIENT_CERTIFICATE_PATH") != "")
 }
 
 // separate tells whether the identities of every day are someone else than the promotion
