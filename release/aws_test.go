@@ -18,6 +18,7 @@ import (
 	"plimsoll/registry/ecr"
 	"plimsoll/registry/ecr/ecrtest"
 	"plimsoll/release"
+	"plimsoll/release/doctor"
 )
 
 // The identities of the two accounts.
@@ -253,4 +254,38 @@ func TestTheCountdownOfARollbackTargetKnowsTheLifecyclePolicy(t *testing.T) {
 	if got := until(); got != nil {
 		t.Errorf("it may not be known, and it says %v", got)
 	}
+}
+
+func TestTheDoctorOnAWS(t *testing.T) {
+	a := newAmazon(t)
+	a.finds(0, "ACTIVE")
+	a.finds(1, "ACTIVE")
+	if _, err := a.desk.Promote(t.Context(), release.PromoteRequest{Service: "chat", Digest: a.image, Reason: "story"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	expect := func(id string, status doctor.Status, says string) {
+		t.Helper()
+		r, err := a.desk.Doctor(t.Context(), "chat", release.DoctorRequest{Promotion: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, text := factOf(t, r, id); got != status || !strings.Contains(text, says) {
+			t.Errorf("%s is %s, not %s (%q): %s", id, got, status, says, text)
+		}
+	}
+	for id, says := range map[string]string{
+		"everyday-write": "InitiateLayerUpload", "promotion-write": "", "promotion-staging": "InitiateLayerUpload", "promotion-lifetime": "hours",
+		"promotion-separate": session, "retention": "nothing", "promoted-kept": "", "promoted-tagged": "", "channel": "", "tag-rules": "live can move",
+	} {
+		expect(id, doctor.OK, says)
+	}
+	a.target.Change(a.prod.Path, func(r *ecrtest.Repository) { r.Mutability, r.Excluded = "IMMUTABLE", nil })
+	expect("tag-rules", doctor.Broken, "aws ecr put-image-tag-mutability --repository-name team/chat")
+	a.target.Change(a.prod.Path, func(r *ecrtest.Repository) {
+		r.Lifecycle = `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":20},"action":{"type":"expire"}}]}`
+	})
+	expect("retention", doctor.Broken, "20 days")
+	a.cloud.Allow(ada, map[string][]string{"arn:aws:ecr:*:*:repository/*/*": {"ecr:BatchGetImage"}, "arn:aws:ecr:*:*:repository/*": {"ecr:BatchGetImage"}})
+	expect("tag-rules", doctor.Unknown, "may not look")
+	expect("retention", doctor.Unknown, "ecr:GetLifecyclePolicy")
 }

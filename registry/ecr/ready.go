@@ -30,14 +30,14 @@ func (p *provider) Ready(ctx context.Context, repo registry.Repository, needs re
 	rules := mutabilityOf(r)
 	for _, tag := range needs.Moves {
 		if rules.immutable(tag) {
-			return fault.New(fault.Failed, p.remedy(repo, rules, needs), nil,
-				"the channel %s of %s could never move: its tags are immutable (%s)", tag, repo, rules)
+			return fault.New(fault.Failed, p.remedy(repo, rules, needs), registry.ErrImmutable,
+				"the channel %s of %s could never move (%s)", tag, repo, rules)
 		}
 	}
 	for _, tag := range needs.Lists {
 		if rules.immutable(tag) {
-			return fault.New(fault.Failed, p.remedy(repo, rules, needs), nil,
-				"%s keeps the evidence of an image under the tag %s, and could list only the first: its tags are immutable (%s)", repo, tag, rules)
+			return fault.New(fault.Failed, p.remedy(repo, rules, needs), registry.ErrImmutable,
+				"%s keeps the evidence of an image under the tag %s, and could list only the first (%s)", repo, tag, rules)
 		}
 	}
 	return nil

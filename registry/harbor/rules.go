@@ -46,7 +46,7 @@ func refuse(at place, r *rule, cause error, exempt, what string) error {
 		return fmt.Errorf("the rules of immutability of the project %s: %w", at.project, cause)
 	}
 	return fault.New(fault.Failed,
-		fmt.Sprintf("in Harbor, project %s, Policy, Tag Immutability: have the rule exclude %s for %s, or switch it off", at.project, exempt, at.name), nil,
+		fmt.Sprintf("in Harbor, project %s, Policy, Tag Immutability: have the rule exclude %s for %s, or switch it off", at.project, exempt, at.name), registry.ErrImmutable,
 		"%s: a rule of immutability covers it (%s)", what, r)
 }
 

@@ -11,7 +11,7 @@ var areas = []struct {
 	prefixes []string
 }{
 	{"identities", []string{"everyday-", "evidence-", "anonymous-", "promotion-", "ci-"}},
-	{"registries", []string{"referrers", "clock", "tls"}},
+	{"registries", []string{"referrers", "clock", "tls", "tag-"}},
 	{"what prod keeps", []string{"retention", "promoted-"}},
 	{"trust and policy", []string{"trust-", "gate", "signing-", "policy"}},
 	{"releases", nil}, // everything else

@@ -74,7 +74,7 @@ func Examine(ctx context.Context, p Patient) Service {
 	facts = append(facts, e.all(
 		ctx,
 		e.everyday, e.anonymous, e.promotion, e.ci,
-		e.retention, e.promoted, e.locked, e.referrers,
+		e.retention, e.promoted, e.locked, e.tagRules, e.referrers,
 		e.clocks, e.wires, e.keys, e.roots, e.roles,
 		e.gates, e.signing, e.owners,
 		e.recorded, e.books, e.operations, e.delivery, e.running,
