@@ -147,7 +147,8 @@ func expectation(expect string) *string {
 }
 
 func newVerify(s *session) *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	cmd := &cobra.Command{
 		Use:     "verify REPO@DIGEST",
 		GroupID: "evidence",
 		Short:   "Was this digest promoted, by whom, through which gates",
@@ -157,16 +158,20 @@ names, and verifies the evidence again with the keys that this policy asked for.
 
 Exit code 3 if the digest was not promoted. What came after the promotion does not
 change that answer but stands beside it, with -o json as quarantined,
-rolledBackSince and problems: prod may go back to a quarantined digest on purpose.`,
-		Example: "  plimsoll verify acrprod.azurecr.io/chat-api@sha256:3f9a1c2b…",
+rolledBackSince and doubts: prod may go back to a quarantined digest on purpose.
+With --strict such a doubt is exit code 3, too: a quarantine, a rollback away from
+it, evidence of its record that is gone from prod or does not verify any more.`,
+		Example: "  plimsoll verify acrprod.azurecr.io/chat-api@sha256:3f9a1c2b…\n  plimsoll verify acrprod.azurecr.io/chat-api@sha256:3f9a1c2b… --strict -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.verify(cmd.Context(), args[0])
+			return s.verify(cmd.Context(), args[0], strict)
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit code 3 also for what was promoted and is quarantined, rolled back or not provable since")
+	return cmd
 }
 
-func (s *session) verify(ctx context.Context, reference string) error {
+func (s *session) verify(ctx context.Context, reference string, strict bool) error {
 	desk, err := s.open()
 	if err != nil {
 		return err
@@ -176,8 +181,13 @@ func (s *session) verify(ctx context.Context, reference string) error {
 		return err
 	}
 	err = s.answer(v, func(w io.Writer) { verificationText(w, v) })
-	if err == nil && !v.Promoted {
+	switch {
+	case err != nil:
+		return err
+	case !v.Promoted:
 		return &reported{fault.New(fault.Gate, "", nil, "%s was not promoted", reference)}
+	case strict && len(v.Doubts) > 0:
+		return &reported{fault.New(fault.Gate, "", nil, "%s was promoted, but %s", reference, strings.Join(v.Doubts, "; "))}
 	}
-	return err
+	return nil
 }

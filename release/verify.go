@@ -43,6 +43,9 @@ type Verification struct {
 	PolicySigned    bool           `json:"policySigned"`        // one of its owners signed it
 	PolicyBy        string         `json:"policySignedBy,omitempty"`
 	Problems        []string       `json:"problems"` // why Promoted is false, or what else is wrong
+	// Doubts are what a strict reader takes for a no although it was promoted: it is
+	// quarantined, was rolled back, or evidence of the record does not verify any more.
+	Doubts []string `json:"doubts"`
 	// Identity is who wrote to prod's registry; nil: the record does not say.
 	Identity *evidence.Principal `json:"identity,omitempty"`
 }
@@ -82,7 +85,24 @@ func (d *Desk) Verify(ctx context.Context, reference string) (Verification, erro
 			v = one
 		}
 	}
+	v.Doubts = v.doubts()
 	return v, nil
+}
+
+func (v Verification) doubts() []string {
+	out := []string{}
+	if v.Quarantined != "" {
+		out = append(out, "it is quarantined: "+v.Quarantined)
+	}
+	if v.RolledBackSince && !v.InProd {
+		out = append(out, "it was rolled back since")
+	}
+	for _, c := range v.Checks {
+		for _, why := range c.Reasons {
+			out = append(out, c.Gate+": "+why)
+		}
+	}
+	return out
 }
 
 // servicesOf are the services that release to a prod repository.

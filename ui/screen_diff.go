@@ -189,8 +189,9 @@ func findingLines(v diff.Vulnerabilities) []line {
 var changeTones = map[string]tone{"+": good, "-": bad, "~": warn}
 
 func changeLines(changes []diff.Change) []line {
-	var lines []line
-	for _, r := range diff.Remarks(changes) {
+	remarks := diff.Remarks(changes)
+	lines := make([]line, 0, len(remarks))
+	for _, r := range remarks {
 		on := ""
 		if len(r.Platforms) > 0 {
 			on = "  [" + strings.Join(r.Platforms, ", ") + "]"
