@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,13 +21,17 @@ const Accept = "application/vnd.security.vulnerability.report; version=1.1, appl
 // ErrNoReport is in the chain of an error about JSON that is no report of Harbor.
 var ErrNoReport = errors.New("it is no report of Harbor")
 
-// pick is the value whose key is one of the forms.
+// pick is the value whose key is one of the forms; of two versions of one form the
+// first by name, so that an answer always means the same.
 func pick(top map[string]json.RawMessage) (json.RawMessage, bool) {
 	for _, form := range strings.Split(Accept, ", ") {
 		name, _, _ := strings.Cut(form, ";")
-		for key, value := range top {
-			if key == form || strings.HasPrefix(key, name+";") || key == name {
-				return value, true
+		if value, ok := top[form]; ok {
+			return value, true
+		}
+		for _, key := range slices.Sorted(maps.Keys(top)) {
+			if strings.HasPrefix(key, name+";") || key == name {
+				return top[key], true
 			}
 		}
 	}
