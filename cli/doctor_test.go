@@ -68,9 +68,19 @@ func TestNoPasswordIsSeenAnywhere(t *testing.T) {
 	w.env["CI_LOGIN"] = reader + ":" + readerPassword
 	var said strings.Builder
 	for _, args := range [][]string{
-		{"list"}, {"list", "-o", "json"}, {"gates", "chat", "v2"}, {"diff", "chat", "v2"}, {"promote", "chat", string(second), "--yes"}, {"history", "-o", "json"},
-		{"verify", w.prod().At(second)}, {"rollback", "chat", "--yes", "--reason", "errors"}, {"doctor", "--with-promote", "--as-ci", "CI_LOGIN"},
-		{"doctor", "--with-promote", "--as-ci", "CI_LOGIN", "-o", "json"}, {"audit", "verify"}, {"audit", "export"}, {"policy", "show", "chat"},
+		{"list"},
+		{"list", "-o", "json"},
+		{"gates", "chat", "v2"},
+		{"diff", "chat", "v2"},
+		{"promote", "chat", string(second), "--yes"},
+		{"history", "-o", "json"},
+		{"verify", w.prod().At(second)},
+		{"rollback", "chat", "--yes", "--reason", "errors"},
+		{"doctor", "--with-promote", "--as-ci", "CI_LOGIN"},
+		{"doctor", "--with-promote", "--as-ci", "CI_LOGIN", "-o", "json"},
+		{"audit", "verify"},
+		{"audit", "export"},
+		{"policy", "show", "chat"},
 		{"promote", "chat", "sha256:00", "--yes"},
 	} {
 		a := w.run(args...)

@@ -21,7 +21,9 @@ func (q question) tell(s Status, format string, args ...any) Fact {
 
 func (q question) ok(format string, args ...any) Fact      { return q.tell(OK, format, args...) }
 func (q question) warning(format string, args ...any) Fact { return q.tell(Warning, format, args...) }
-func (q question) broken(format string, args ...any) Fact  { return q.tell(Broken, format, args...) }
+
+func (q question) broken(format string, args ...any) Fact { return q.tell(Broken, format, args...) }
+
 func (q question) unknown(format string, args ...any) Fact { return q.tell(Unknown, format, args...) }
 
 // untold is a fact that an error kept from being told, with the error's remedy.

@@ -82,11 +82,11 @@ func (e *examination) promotingStaging(ctx context.Context, entry config.Registr
 		return []Fact{q.warning("docker's credential for %s may write there; whether that is the same account as in %s cannot be told", e.Staging.Host, e.Prod.Host).
 			because("%s", g.how()).todo("give the promotion an identity of its own, not docker's")}
 	}
-	facts := []Fact{q.mustNot(g, who, accepted, "take its right to push to staging away: who promotes must not be able to make what is promoted")}
+	f := q.mustNot(g, who, accepted, "take its right to push to staging away: who promotes must not be able to make what is promoted")
 	if e.Staging.Host == e.Prod.Host {
-		return facts // it has to import there
+		return []Fact{f} // it has to import there
 	}
-	return append(facts, e.around(ctx, "promotion-import", who, client, e.Staging)...)
+	return append([]Fact{f}, e.around(ctx, "promotion-import", who, client, e.Staging)...)
 }
 
 // travels tells whether an identity means something to another registry: a

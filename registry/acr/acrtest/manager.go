@@ -62,17 +62,22 @@ func (c *Cloud) manager(w http.ResponseWriter, r *http.Request) {
 		failed(w, http.StatusNotFound, "ResourceNotFound", "The Resource was not found.")
 		return
 	}
+	c.resource(w, r, t.Object, site, parts)
+}
+
+// resource answers what is asked of a registry's resource.
+func (c *Cloud) resource(w http.ResponseWriter, r *http.Request, by string, site *Registry, parts []string) {
 	switch {
 	case r.Method == http.MethodGet && len(parts) == 8:
-		if !c.may(t.Object, site.Host, "read") {
-			failed(w, http.StatusForbidden, "AuthorizationFailed", "The client '"+t.Object+"' does not have authorization to perform action 'Microsoft.ContainerRegistry/registries/read'.")
+		if !c.may(by, site.Host, "read") {
+			failed(w, http.StatusForbidden, "AuthorizationFailed", "The client '"+by+"' does not have authorization to perform action 'Microsoft.ContainerRegistry/registries/read'.")
 			return
 		}
 		reply(w, http.StatusOK, map[string]any{"id": r.URL.Path, "name": parts[7], "properties": site.Properties})
 	case r.Method == http.MethodGet && len(parts) == 11 && parts[9] == "Microsoft.Authorization":
-		c.authorization(w, r, t.Object, site, parts[10])
+		c.authorization(w, r, by, site, parts[10])
 	case r.Method == http.MethodPost && len(parts) == 9 && parts[8] == "importImage":
-		c.order(w, r, t.Object, site)
+		c.order(w, r, by, site)
 	default:
 		failed(w, http.StatusNotFound, "NotFound", "no such call")
 	}

@@ -78,7 +78,7 @@ func (c *Cloud) authorization(w http.ResponseWriter, r *http.Request, by string,
 // definition is a role by its name.
 func (c *Cloud) definition(w http.ResponseWriter, by, name string) {
 	c.mu.Lock()
-	hosts := []string{}
+	hosts := make([]string, 0, len(c.sites))
 	for host := range c.sites {
 		hosts = append(hosts, host)
 	}
