@@ -56,7 +56,7 @@ func (e *examination) everyday(ctx context.Context) []Fact {
 		return facts
 	}
 	who = "the evidence identity (" + describe(entry.Evidence) + ")"
-	facts = append(facts, e.cannotWrite(ctx, "evidence-write", who, e.Evidence(), nobody(entry.Evidence))...)
+	facts = append(facts, e.cannotWrite(ctx, "evidence-write", who, e.Evidence(), nobody(entry.Evidence) || e.recognised(ctx, e.Evidence()))...)
 	return append(facts, e.around(ctx, "evidence-import", who, e.Evidence(), e.Prod)...)
 }
 
@@ -69,6 +69,14 @@ func (e *examination) accepted() bool {
 		ok = ok && (e.stagingRead == nil || isNotFound(e.stagingRead))
 	}
 	return ok && e.Reader.Challenged(e.Prod.Host)
+}
+
+// recognised tells whether prod's registry takes the identity of c, by what it lets it read.
+func (e *examination) recognised(ctx context.Context, c *registry.Client) bool {
+	ctx, done := e.within(ctx)
+	defer done()
+	_, err := c.Tags(ctx, e.Prod)
+	return err == nil && c.Challenged(e.Prod.Host)
 }
 
 // cannotWrite proves it of the prod repository and of the ledger.

@@ -9,6 +9,19 @@ import (
 	"plimsoll/release/doctor"
 )
 
+func TestTheEvidenceIdentityIsRecognisedByWhatItReads(t *testing.T) {
+	t.Setenv("PLIMSOLL_TEST_viewer", viewerSecret)
+	t.Setenv("PLIMSOLL_TEST_nobody", "guessed")
+	for user, want := range map[string]doctor.Status{"viewer": doctor.OK, "nobody": doctor.Unknown} {
+		h := newHospital(t)
+		h.guard.bearer = true // turns known accounts away as it does strangers: 401
+		entry := h.config.Registries[h.guard.host]
+		entry.Evidence = &config.Identity{Username: user, PasswordEnv: "PLIMSOLL_TEST_" + user}
+		h.config.Registries[h.guard.host] = entry
+		is(t, fact(t, h.examine(release.DoctorRequest{}), "evidence-write", "prod/chat"), want, "")
+	}
+}
+
 func TestThePromotionIdentityHasToBeShortLivedAndSomebodyElse(t *testing.T) {
 	password := func(user string) *config.Identity {
 		return &config.Identity{Username: user, PasswordEnv: "PLIMSOLL_TEST_" + user}
