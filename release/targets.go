@@ -93,8 +93,8 @@ func (d *Desk) expiry(ctx context.Context, p place, chain ledger.Chain, targets 
 			came[dg] = r.At()
 		}
 	}
-	for i, t := range targets {
-		if first, known := came[t.Digest]; known {
+	for i := range targets { // presence writes another field of it at the same time
+		if first, known := came[targets[i].Digest]; known {
 			until := first.Add(kept.Released)
 			targets[i].Until = &until
 		}
