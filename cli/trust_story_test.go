@@ -46,8 +46,10 @@ func TestKeysOfKeyServices(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			vault.Versions = []crypto.Signer{demoKey(t, d, "qa-lead")}
-			kms.Keys = map[string]crypto.Signer{"alias/you": demoKey(t, d, "you")}
+			clouds.Change(func() {
+				vault.Versions = []crypto.Signer{demoKey(t, d, "qa-lead")}
+				kms.Keys = map[string]crypto.Signer{"alias/you": demoKey(t, d, "you")}
+			})
 			text := strings.NewReplacer("keys/you.pub", "'awskms:///alias/you'", "keys/you.key", "'awskms:///alias/you'",
 				"keys/qa-lead.pub", "'azurekms://"+trusttest.Vault+"/qa-lead'").Replace(string(raw))
 			for name, value := range clouds.Environ() {
@@ -63,13 +65,12 @@ func TestKeysOfKeyServices(t *testing.T) {
 			"get": getJSON,
 			// deny takes everybody's right to use the keys away, or with "not" gives it back.
 			"deny": func(_ *testscript.TestScript, _ bool, args []string) {
-				vault.Denied = len(args) == 0
-				kms.Denied = vault.Denied
+				clouds.Change(func() { vault.Denied, kms.Denied = len(args) == 0, len(args) == 0 })
 			},
 			"rotate": func(ts *testscript.TestScript, _ bool, _ []string) {
 				key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 				ts.Check(err)
-				vault.Versions = append(vault.Versions, key)
+				clouds.Change(func() { vault.Versions = append(vault.Versions, key) })
 			},
 		},
 	})

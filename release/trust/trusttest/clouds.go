@@ -44,6 +44,7 @@ type Clouds struct {
 	dir           string
 
 	mu    sync.Mutex
+	fakes sync.RWMutex // held while a host answers, and while Change changes one
 	hosts map[string]http.Handler
 	asked []string // host and path of every request
 }
@@ -143,7 +144,16 @@ func (c *Clouds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "nobody is here", http.StatusServiceUnavailable)
 		return
 	}
+	c.fakes.RLock()
+	defer c.fakes.RUnlock()
 	h.ServeHTTP(w, r)
+}
+
+// Change changes what hosts know, while none of them answers.
+func (c *Clouds) Change(change func()) {
+	c.fakes.Lock()
+	defer c.fakes.Unlock()
+	change()
 }
 
 // Host starts a host until the test ends, and counts requests anew.
