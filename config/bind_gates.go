@@ -31,10 +31,7 @@ func (b *binder) gates(defaults, own *node, channel string) Gates {
 		g.Scan = b.scan(n)
 	}
 	if n := pick("base-image"); n != nil {
-		g.BaseImage = &BaseImageGate{
-			Signers: b.knownGroups(n.get("signers")), Pinned: n.str("pinned") != "optional",
-			Repositories: n.get("repositories").texts(), MaxAge: span(n.get("max-age")),
-		}
+		g.BaseImage = b.baseImage(n)
 	}
 	if n := pick("provenance"); n != nil {
 		g.Provenance = &ProvenanceGate{
@@ -64,6 +61,29 @@ func (b *binder) scan(n *node) *ScanGate {
 	for _, a := range n.get("allow").list() {
 		_, until := moments(nil, a.get("until"))
 		g.Allow = append(g.Allow, Allow{ID: a.str("id"), Until: until, Reason: a.str("reason")})
+	}
+	return g
+}
+
+// baseImage also refuses to ask registries that nobody chose: what a base image is
+// called, a build decides.
+func (b *binder) baseImage(n *node) *BaseImageGate {
+	g := &BaseImageGate{
+		Signers: b.knownGroups(n.get("signers")), Pinned: n.str("pinned") != "optional",
+		Repositories: n.get("repositories").texts(), MaxAge: span(n.get("max-age")), MaxBaseAge: span(n.get("max-base-age")),
+	}
+	switch limit := n.get("max-base-age"); {
+	case limit == nil:
+		return g
+	case len(g.Repositories) == 0:
+		b.report(limit.place, "say where base images may come from, for example repositories: ['docker.io/library/*']: their registries are asked, and no others",
+			"base-image.max-base-age asks the registries of base images, and repositories names none")
+	}
+	for _, r := range n.get("repositories").list() {
+		if host, _, _ := strings.Cut(r.text, "/"); strings.ContainsAny(host, `*?[\`) {
+			b.report(r.place, "name the host, for example docker.io/library/*, or leave max-base-age out",
+				"with max-base-age this machine asks the registries of base images, and %q leaves open which", r.text)
+		}
 	}
 	return g
 }

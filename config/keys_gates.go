@@ -67,7 +67,11 @@ func baseImageShape() *shape {
 			name: "repositories", doc: "The repositories that base images may come from, as host/path; `*` stands for anything but a slash, `/**` at the end for everything below.",
 			def: "any", example: "['docker.io/library/*', 'mcr.microsoft.com/**']", value: listOf(text(imagePattern), 1),
 		},
-		key{name: "max-age", doc: "How long ago the build may have taken its base images, by the provenance's signed time.", def: "no limit", example: "2160h", value: text(duration)})
+		key{name: "max-age", doc: "How long ago the build may have taken its base images, by the provenance's signed time.", def: "no limit", example: "2160h", value: text(duration)},
+		key{
+			name: "max-base-age", doc: "How old a base image itself may be, by `created` of its own configuration, which its registry is asked for; only with `repositories`, each with its host in full.",
+			def: "no limit, and no registry of a base image is asked", example: "180d", value: text(duration),
+		})
 }
 
 func provenanceShape() *shape {

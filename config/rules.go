@@ -62,6 +62,7 @@ type BaseImageGate struct {
 	Pinned       bool          // required
 	Repositories []string      // allowed ones as patterns of path.Match over host/path, "**" at the end for all below; empty: any
 	MaxAge       time.Duration // since the build took them, by the provenance's signed time; 0: no limit
+	MaxBaseAge   time.Duration // since they were made, by their own configurations; only with Repositories; 0: no limit, and their registries are not asked
 }
 
 // ProvenanceGate asks where and by whom an image was built.

@@ -26,7 +26,7 @@ sources: {e2e-runs: {command: [./state]}, harbor: {command: [./scan]}}
 gates:
   e2e:        {sources: [e2e-runs], suites: [smoke]}
   scan:       {signers: [scanner], sources: [harbor], vex: [security], max-severity: high}
-  base-image: {signers: [ci], repositories: ['docker.io/library/*', 'mcr.microsoft.com/**'], max-age: 2160h}
+  base-image: {signers: [ci], repositories: ['docker.io/library/*', 'mcr.microsoft.com/**'], max-age: 2160h, max-base-age: 180d}
   provenance: {signers: [ci], source: https://github.com/acme/chat, branches: [main, 'release/*'], builders: ['https://github.com/acme/.github/workflows/build.yml@*'], max-age: 30d}
   sign-off:   {signers: [leads], when: bigger-change, bigger: {rules: [base-image, user], size: 10}}
   soak:       {min: 1h, channel: staging, signers: [ci]}
@@ -47,6 +47,7 @@ gates:
 		},
 		BaseImage: &config.BaseImageGate{
 			Signers: []string{"ci"}, Pinned: true, Repositories: []string{"docker.io/library/*", "mcr.microsoft.com/**"}, MaxAge: 2160 * time.Hour,
+			MaxBaseAge: 180 * 24 * time.Hour,
 		},
 		Provenance: &config.ProvenanceGate{
 			Signers: []string{"ci"}, Source: "https://github.com/acme/chat", Branches: []string{"main", "release/*"},

@@ -88,6 +88,8 @@ func TestSchemaRefusesWhatItsTableRefuses(t *testing.T) {
 		"source-states": "between keys", "source-template": "code", "source-timeout": "code", "source-total-alone": "between keys",
 		"source-two-tokens": "between keys", "source-url-loopback": "between keys", "source-url-not-plain": "between keys",
 		"source-url-open-host": "code", "source-url-password": "code", "source-url-plain": "between keys", "source-without-sources": "between keys",
+		"base-age-of-anything": "between keys",
+		"base-age-of-any-host": "between keys",
 		"e2e-by-a-scanner":     "between keys",
 		"e2e-by-a-registry":    "between keys",
 		"client-plain-http":    "between keys",

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// baseImage: for every platform there is provenance that counts and is fresh,
-// it names every image that the build began from by digest, and all of them come
-// from allowed repositories.
+// baseImage: for every platform there is provenance that counts and is fresh, it
+// names every image that the build began from by digest, all of them come from
+// allowed repositories, and none is too old.
 func (e *evaluation) baseImage() Check {
 	gate := e.policy.Service.Gates.BaseImage
 	builds, f, problem := e.builds(gate.Signers)
@@ -33,8 +33,37 @@ func (e *evaluation) baseImage() Check {
 	return c
 }
 
-// judgeBases is what one provenance says about one platform.
+// Summaries of the gate where a base image itself is at fault.
+const (
+	oldBase    = "old base"
+	ageUnknown = "base of unknown age"
+)
+
+// judgeBases is what one provenance says about one platform. An image that is too
+// old, or of unknown age, is a no: a statement that names another one for the same
+// digest, and is older, does not take it back.
 func (e *evaluation) judgeBases(b built, p Platform) ruling {
+	r := e.judgePins(b, p)
+	if r.status != Pass {
+		return r
+	}
+	a := e.agesOf(p, b.bases)
+	switch a.status {
+	case Pass:
+		r.reasons[0] += e.youngEnough(a)
+		return r
+	case Stale:
+		r.summary = oldBase
+	default:
+		r.summary = ageUnknown
+	}
+	r.bad, r.status = true, a.status
+	r.reasons = append(a.reasons, fmt.Sprintf("%s: provenance %s", platformName(p), b.who))
+	return r
+}
+
+// judgePins is judgeBases without the ages of the images, which provenance does not tell.
+func (e *evaluation) judgePins(b built, p Platform) ruling {
 	gate := e.policy.Service.Gates.BaseImage
 	name := platformName(p)
 	r := ruling{key: name, at: b.at, status: Pass, evidence: b.Manifest, voucher: b.voucher, id: b.id(), summary: "pinned"}
@@ -82,8 +111,7 @@ func faults(platform string, images []Base, allowed []string) (loose, foreign []
 		if !base.Pinned {
 			loose = append(loose, unpinned(platform, base))
 		}
-		fits := func(pattern string) bool { return like(pattern, base.Repository) }
-		if len(allowed) > 0 && !slices.ContainsFunc(allowed, fits) {
+		if len(allowed) > 0 && !base.allowed(allowed) {
 			foreign = append(foreign, fmt.Sprintf("%s: %s is of %s, which is not allowed; base images may come from %s",
 				platform, base, base.Repository, list(allowed, "or")))
 		}
@@ -102,14 +130,17 @@ func unpinned(platform string, b Base) string {
 
 // baseSummary is the gate in one line.
 func baseSummary(status Status, decided []ruling, missing []string) string {
-	if s := unprovenSummary(status, decided, missing); s != "" {
-		return s
-	}
 	worst := ruling{status: Off}
 	for _, r := range decided {
 		if severity(r.status) > severity(worst.status) || worst.summary == "from scratch" || worst.summary == "pinned" && r.summary == "not pinned" {
 			worst = r
 		}
+	}
+	if status == Error {
+		return worst.summary
+	}
+	if s := unprovenSummary(status, decided, missing); s != "" {
+		return s
 	}
 	return worst.summary
 }

@@ -27,7 +27,7 @@ func wanted(p Policy, in Input) (platforms []Platform, absent []string) {
 		return has, nil
 	}
 	for _, name := range sorted(p.Service.Platforms) {
-		i := named(has, name)
+		i := PlatformNamed(has, name)
 		if i < 0 && len(has) == 1 && has[0].Name == "" {
 			i = 0 // an image that does not say what it runs on
 		}
@@ -40,9 +40,9 @@ func wanted(p Policy, in Input) (platforms []Platform, absent []string) {
 	return platforms, absent
 }
 
-// named is the index of the platform that name means, or -1. A name without
-// variant means the only one of its os and architecture.
-func named(platforms []Platform, name string) int {
+// PlatformNamed is the index of the platform that a name means, or -1. A name
+// without variant means the only one of its os and architecture.
+func PlatformNamed(platforms []Platform, name string) int {
 	name = canonical(name)
 	for i, p := range platforms {
 		if canonical(p.Name) == name {
@@ -93,7 +93,7 @@ func covers(s evidence.Statement, in Input, p Platform, inside []digest.Digest, 
 		return len(in.Platforms) <= 1
 	}
 	for _, name := range insideNames {
-		if i := named(in.Platforms, name); i >= 0 && in.Platforms[i].Digest == p.Digest {
+		if i := PlatformNamed(in.Platforms, name); i >= 0 && in.Platforms[i].Digest == p.Digest {
 			return true
 		}
 	}
@@ -114,9 +114,9 @@ func platformName(p Platform) string {
 }
 
 // lacking tells whether something is missing or too old, so that somebody has
-// to be told how to make it.
+// to be told how to make it. A no has its own remedy.
 func lacking(decided []ruling) bool {
-	return slices.ContainsFunc(decided, func(r ruling) bool { return r.status == Missing || r.status == Stale })
+	return slices.ContainsFunc(decided, func(r ruling) bool { return !r.bad && (r.status == Missing || r.status == Stale) })
 }
 
 // unprovenSummary is a gate in one line if evidence for a platform is missing or

@@ -8,6 +8,7 @@
 //	                             rejected, with the reason                            rulings by key and signed time
 //	                                                                                              │
 //	answers of the sources that the gate names ─► rulings by source, check and time ──────────────┤
+//	when base images were made, as their registries say ─► the ruling of the provenance ──────────┤
 //	remembered negatives that are gone ─► rulings that nobody can read any more ──────────────────┤
 //	                                                                                              ▼
 //	                              newest per key ─► rule ─► freshness ─► Check ─► override? ─► Verdict
@@ -33,7 +34,7 @@
 // and verdict), reader.go and found.go (which statements count, and why others do not), ruling.go (newest per key,
 // negatives), cover.go (platforms), sources.go (which answers count),
 // override.go, standing.go (the policy's signature); one file per gate: e2e.go,
-// scan.go with vex.go, vexfile.go (before it is signed), scananswers.go and scanmemo.go, baseimage.go,
+// scan.go with vex.go, vexfile.go (before it is signed), scananswers.go and scanmemo.go, baseimage.go with baseage.go,
 // provenance.go, signoff.go, soak.go, freeze.go with calendar.go, custom.go;
 // slsa.go, origin.go and builds.go read provenance for two of them; and for
 // others: findings.go (what a scan found, which base images), packages.go (what

@@ -80,6 +80,7 @@ type ruleDocument struct {
 	Branches     []string `json:"branches"`
 	Builders     []string `json:"builders"`
 	MaxAge       int64    `json:"max-age"`
+	MaxBaseAge   int64    `json:"max-base-age"`
 	MaxSeverity  string   `json:"max-severity"`
 	Allow        []struct {
 		ID     string `json:"id"`
@@ -118,7 +119,9 @@ func rule(g *config.Gates, name string, raw []byte) error {
 	case Scan:
 		return d.scan(g)
 	case BaseImage:
-		g.BaseImage = &config.BaseImageGate{Signers: d.Signers, Pinned: d.Pinned, Repositories: d.Repositories, MaxAge: period(d.MaxAge)}
+		g.BaseImage = &config.BaseImageGate{
+			Signers: d.Signers, Pinned: d.Pinned, Repositories: d.Repositories, MaxAge: period(d.MaxAge), MaxBaseAge: period(d.MaxBaseAge),
+		}
 	case Provenance:
 		g.Provenance = &config.ProvenanceGate{Signers: d.Signers, Source: d.Source, Branches: d.Branches, Builders: d.Builders, MaxAge: period(d.MaxAge)}
 	case SignOff:

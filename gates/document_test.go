@@ -88,7 +88,9 @@ func (d draws) gates() config.Gates {
 		}
 	}
 	if d.flip("base-image") {
-		g.BaseImage = &config.BaseImageGate{Signers: d.words("signers"), Pinned: d.flip("pinned"), Repositories: d.words("repositories"), MaxAge: d.span("max-age")}
+		g.BaseImage = &config.BaseImageGate{
+			Signers: d.words("signers"), Pinned: d.flip("pinned"), Repositories: d.words("repositories"), MaxAge: d.span("max-age"), MaxBaseAge: d.span("max-base-age"),
+		}
 	}
 	if d.flip("provenance") {
 		g.Provenance = &config.ProvenanceGate{

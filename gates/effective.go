@@ -36,6 +36,9 @@ func (p Policy) effectiveGates() object {
 		if b.MaxAge > 0 {
 			rule["max-age"] = seconds(b.MaxAge)
 		}
+		if b.MaxBaseAge > 0 {
+			rule["max-base-age"] = seconds(b.MaxBaseAge)
+		}
 		o[BaseImage] = rule
 	}
 	if v := g.Provenance; v != nil {

@@ -26,6 +26,7 @@ func newEvaluation(p Policy, in Input) *evaluation {
 	})
 	in.Negatives = slices.SortedFunc(slices.Values(in.Negatives), compareNegatives)
 	in.Answers = slices.SortedFunc(slices.Values(in.Answers), compareAnswers)
+	in.Bases = slices.SortedFunc(slices.Values(in.Bases), compareBaseDates)
 	in.Overrides = slices.SortedFunc(slices.Values(in.Overrides), func(a, b Override) int {
 		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Reason, b.Reason))
 	})

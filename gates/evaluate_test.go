@@ -121,20 +121,23 @@ func TestPolicyDigestCoversWhatDecides(t *testing.T) {
 	}
 	seen := map[string]string{digest: "nothing"}
 	for name, change := range map[string]func(*gates.Policy){
-		"key":       func(p *gates.Policy) { p.Trust[ci].Keys[0].SPKI = []byte("x") },
-		"window":    func(p *gates.Policy) { p.Trust[ci].Keys[0].NotAfter = now },
-		"suite":     func(p *gates.Policy) { p.Service.Gates.E2E.Suites = []string{"smoke"} },
-		"age":       func(p *gates.Policy) { p.Service.Gates.E2E.MaxAge = time.Hour },
-		"records":   func(p *gates.Policy) { p.Service.Records = []string{"other"} },
-		"off":       func(p *gates.Policy) { p.Service.Gates.Off = []string{"e2e"} },
-		"platforms": func(p *gates.Policy) { p.Service.Platforms = []string{"linux/amd64"} },
-		"tags":      func(p *gates.Policy) { p.Service.Tags = regexp.MustCompile("^v") },
-		"channel":   func(p *gates.Policy) { p.Service.Channel = "canary" },
-		"scan":      func(p *gates.Policy) { p.Service.Gates.Scan = &config.ScanGate{MaxSeverity: config.High} },
-		"severity":  func(p *gates.Policy) { p.Service.Gates.Scan = &config.ScanGate{MaxSeverity: config.Low} },
-		"freeze":    func(p *gates.Policy) { p.Service.Gates.Freeze = []config.Freeze{{From: now, To: now}} },
-		"sign-off":  func(p *gates.Policy) { p.Service.Gates.SignOff = &config.SignOffGate{} },
-		"quorum":    func(p *gates.Policy) { p.Service.Gates.SignOff = &config.SignOffGate{Quorum: 2} },
+		"key":        func(p *gates.Policy) { p.Trust[ci].Keys[0].SPKI = []byte("x") },
+		"window":     func(p *gates.Policy) { p.Trust[ci].Keys[0].NotAfter = now },
+		"suite":      func(p *gates.Policy) { p.Service.Gates.E2E.Suites = []string{"smoke"} },
+		"age":        func(p *gates.Policy) { p.Service.Gates.E2E.MaxAge = time.Hour },
+		"records":    func(p *gates.Policy) { p.Service.Records = []string{"other"} },
+		"off":        func(p *gates.Policy) { p.Service.Gates.Off = []string{"e2e"} },
+		"platforms":  func(p *gates.Policy) { p.Service.Platforms = []string{"linux/amd64"} },
+		"tags":       func(p *gates.Policy) { p.Service.Tags = regexp.MustCompile("^v") },
+		"channel":    func(p *gates.Policy) { p.Service.Channel = "canary" },
+		"scan":       func(p *gates.Policy) { p.Service.Gates.Scan = &config.ScanGate{MaxSeverity: config.High} },
+		"severity":   func(p *gates.Policy) { p.Service.Gates.Scan = &config.ScanGate{MaxSeverity: config.Low} },
+		"freeze":     func(p *gates.Policy) { p.Service.Gates.Freeze = []config.Freeze{{From: now, To: now}} },
+		"sign-off":   func(p *gates.Policy) { p.Service.Gates.SignOff = &config.SignOffGate{} },
+		"base image": func(p *gates.Policy) { p.Service.Gates.BaseImage = &config.BaseImageGate{} },
+		"base age":   func(p *gates.Policy) { p.Service.Gates.BaseImage = &config.BaseImageGate{MaxBaseAge: time.Hour} },
+		"build age":  func(p *gates.Policy) { p.Service.Gates.BaseImage = &config.BaseImageGate{MaxAge: time.Hour} },
+		"quorum":     func(p *gates.Policy) { p.Service.Gates.SignOff = &config.SignOffGate{Quorum: 2} },
 	} {
 		w := base()
 		change(&w.policy)

@@ -99,13 +99,14 @@ type Input struct {
 	Evidence      []evidence.Item
 	Listing       error // evidence could not be listed: every gate that reads it is error
 	Negatives     []Negative
-	Quarantined   string   // why it must not be promoted, "" if it may
-	QuarantineErr error    // quarantines could not be read: blocks
-	Promoter      string   // id of who promotes, "" if unknown
-	Requesters    []string // ids of who asked a pipeline, the Promoter, to promote: they promote, too
-	Bigger        []string // which bigger-change rules fired against prod, in words
-	BiggerErr     error    // the change could not be told: a sign-off is needed
-	Answers       []Answer // of sources outside the registry, in any order
+	Quarantined   string     // why it must not be promoted, "" if it may
+	QuarantineErr error      // quarantines could not be read: blocks
+	Promoter      string     // id of who promotes, "" if unknown
+	Requesters    []string   // ids of who asked a pipeline, the Promoter, to promote: they promote, too
+	Bigger        []string   // which bigger-change rules fired against prod, in words
+	BiggerErr     error      // the change could not be told: a sign-off is needed
+	Answers       []Answer   // of sources outside the registry, in any order
+	Bases         []BaseDate // of what BasesToDate names, in any order
 	Staged        Staged
 	Facts         Facts
 	Standing      Standing   // of the policy itself

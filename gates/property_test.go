@@ -32,7 +32,7 @@ func propertyWorld(t testing.TB) (*world, []piece) {
 	w := newWorld(t).gates(config.Gates{
 		E2E:        &config.E2EGate{Signers: []string{ci}, Sources: []string{"gh"}, MaxAge: 72 * time.Hour},
 		Scan:       &config.ScanGate{Signers: []string{scanner}, MaxSeverity: config.Medium, MaxAge: 24 * time.Hour},
-		BaseImage:  &config.BaseImageGate{Signers: []string{ci}, Pinned: true},
+		BaseImage:  &config.BaseImageGate{Signers: []string{ci}, Pinned: true, Repositories: []string{"docker.io/library/*"}, MaxBaseAge: 90 * day},
 		SignOff:    &config.SignOffGate{Signers: []string{"qa-leads"}, Quorum: 1, When: config.Always, NotPromoter: true},
 		Provenance: &config.ProvenanceGate{Signers: []string{ci}, Source: "https://github.com/acme/chat", Branches: []string{"main"}},
 		Soak:       &config.Soak{Min: time.Hour, Signers: []string{ci}},
@@ -42,11 +42,12 @@ func propertyWorld(t testing.TB) (*world, []piece) {
 	return w, slices.Concat(testPieces(w), scanPieces(w), basePieces(w), originPieces(w), soakPieces(w), signOffPieces(w))
 }
 
-// vary asks for other suites, as every case may.
+// vary asks for other suites, and has other base images, as every case may.
 func (w *world) vary(t *rapid.T) *world {
 	other, gate := *w, *w.policy.Service.Gates.E2E
 	gate.Suites = rapid.SampledFrom([][]string{nil, {"smoke"}, {"smoke", "gh"}}).Draw(t, "suites")
 	other.policy.Service.Gates.E2E = &gate
+	other.in.Bases = baseDates(t)
 	return &other
 }
 
@@ -152,18 +153,6 @@ func scanPieces(w *world) []piece {
 	}
 }
 
-func basePieces(w *world) []piece {
-	return []piece{
-		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), amd64), true, ci},
-		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, pinnedBase), arm64), true, ci},
-		{w.sign(ci, evidence.SLSA1, provenance(2*time.Hour, looseBase), arm64), false, ci},
-		{w.sign(ci, evidence.SLSA1, provenance(time.Hour, looseBase), amd64), false, ci},
-		{w.buildKit(provenance(3*time.Hour, pinnedBase), amd64), true, ci},
-		{w.buildKit(provenance(3*time.Hour, pinnedBase), arm64), true, ci},
-		{w.sign(mallory, evidence.SLSA1, provenance(0, pinnedBase), amd64, arm64), true, mallory},
-	}
-}
-
 func signOffPieces(w *world) []piece {
 	moved := func(p *evidence.SignOffPredicate) { p.Prod.Digest = elsewhere }
 	return []piece{
@@ -219,6 +208,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		in.Negatives = rapid.Permutation(in.Negatives).Draw(t, "negatives")
 		in.Platforms = rapid.Permutation(in.Platforms).Draw(t, "platforms")
 		in.Answers = rapid.Permutation(in.Answers).Draw(t, "answers")
+		in.Bases = rapid.Permutation(in.Bases).Draw(t, "bases")
 		in.Overrides = rapid.Permutation(in.Overrides).Draw(t, "overrides")
 		if diff := cmp.Diff(want, gates.Evaluate(w.policy, in)); diff != "" {
 			t.Fatal(diff)
@@ -235,10 +225,14 @@ func TestAVerdictIsAPureFunction(t *testing.T) {
 		digest := w.policy.Digest()
 		copied := in
 		copied.Evidence, copied.Answers = slices.Clone(in.Evidence), slices.Clone(in.Answers)
-		copied.Negatives, copied.Platforms = slices.Clone(in.Negatives), slices.Clone(in.Platforms)
+		copied.Negatives, copied.Platforms, copied.Bases = slices.Clone(in.Negatives), slices.Clone(in.Platforms), slices.Clone(in.Bases)
+		asked := gates.BasesToDate(w.policy, in)
 		first := gates.Evaluate(w.policy, in)
 		if diff := cmp.Diff(first, gates.Evaluate(w.policy, in)); diff != "" {
 			t.Fatalf("asked again it says: %s", diff)
+		}
+		if diff := cmp.Diff(asked, gates.BasesToDate(w.policy, in)); diff != "" {
+			t.Fatalf("asked again it has other base images: %s", diff)
 		}
 		if !reflect.DeepEqual(copied, in) || w.policy.Digest() != digest {
 			t.Fatal("it changed what it was given")
@@ -360,6 +354,7 @@ func TestAClockAnHourBehindPassesNothing(t *testing.T) {
 	w.add(w.tests(ci, "smoke", 0), w.scanRaw(scanner, smallTrivy("amd64"), 0, candidate, amd64, arm64), w.decide(ann, evidence.Approved, 0),
 		w.sign(ci, evidence.SLSA1, provenance(0, pinnedBase), amd64, arm64), w.deployed(ci, "staging", "main", 0))
 	w.answer(says("smoke", gates.Passed, 0))
+	w.in.Bases = []gates.BaseDate{debian(0)}
 	for _, gate := range []string{gates.E2E, gates.Scan, gates.BaseImage, gates.SignOff} {
 		w.expect(gate, gates.Pass)
 	}

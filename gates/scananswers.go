@@ -44,7 +44,7 @@ func (e *evaluation) scanAnswers(h *heard, rulings *[]ruling, x *exceptions) (ru
 func (e *evaluation) scannedBy(a Answer) []Platform {
 	platforms, _ := wanted(e.policy, e.in)
 	for _, name := range []string{a.Key, a.About} {
-		i := named(e.in.Platforms, name)
+		i := PlatformNamed(e.in.Platforms, name)
 		for j, p := range e.in.Platforms {
 			if name != "" && p.Digest.String() == name && name != e.in.Candidate.String() {
 				i = j

@@ -71,15 +71,9 @@ func (a Answer) id() digest.Digest {
 
 // compareAnswers is an order that does not depend on who answered first.
 func compareAnswers(a, b Answer) int {
-	text := func(err error) string {
-		if err == nil {
-			return ""
-		}
-		return err.Error()
-	}
 	return cmp.Or(
 		cmp.Compare(a.Source, b.Source), cmp.Compare(a.Key, b.Key), a.Finished.Compare(b.Finished), cmp.Compare(a.State, b.State),
-		a.Asked.Compare(b.Asked), cmp.Compare(text(a.Err), text(b.Err)), slices.CompareFunc(a.Findings, b.Findings, report.Worse),
+		a.Asked.Compare(b.Asked), cmp.Compare(errText(a.Err), errText(b.Err)), slices.CompareFunc(a.Findings, b.Findings, report.Worse),
 		cmp.Compare(a.Passed, b.Passed), cmp.Compare(a.Failed, b.Failed), cmp.Compare(a.Total, b.Total),
 		cmp.Compare(a.About, b.About), cmp.Compare(a.Link, b.Link), slices.Compare(a.Failures, b.Failures), cmp.Compare(a.Kind, b.Kind),
 	)

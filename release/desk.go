@@ -46,6 +46,7 @@ type Desk struct {
 	memory  *semaphore.Weighted // bytes of evidence that are judged at one time
 	transit *semaphore.Weighted // bytes that are being read at one time
 	sources *sources.Sources    // evidence that is not in the registry
+	dating  *dating             // when base images were made
 
 	once   sync.Once
 	reader *registry.Client
@@ -64,7 +65,7 @@ func New(o Options) *Desk {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Desk{Options: o, memory: semaphore.NewWeighted(memoryInUse), transit: semaphore.NewWeighted(transitMost)}
+	d := &Desk{Options: o, memory: semaphore.NewWeighted(memoryInUse), transit: semaphore.NewWeighted(transitMost), dating: newDating()}
 	d.sources = sources.New(sources.Options{
 		Config: o.Config, Trusted: d.commands, Kept: o.Store, Now: o.Now, Version: o.Version,
 		Scan: func(ctx context.Context, repo registry.Repository, dg digest.Digest) (registry.Scan, error) {

@@ -27,6 +27,7 @@
 //	evidence.go    everything that is attached to a digest; pieces.go: manifests into evidence
 //	judging.go     what candidates are judged against; Gates
 //	answers.go     what sources outside the registry say; which commit an image is of
+//	basedates.go   when the base images of a candidate were made
 //	staged.go      since when staging runs a digest
 //	scans.go       what verified evidence says of an image: vulnerabilities, base images
 //	difference.go  Diff

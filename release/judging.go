@@ -79,6 +79,7 @@ func (d *Desk) judge(ctx context.Context, w world, s *shelf, r row, f found) (ju
 	in.Bigger = out.bigger
 	in.Facts = w.facts(image, r.tags)
 	in.Answers = d.answers(ctx, w, image, r.outline, f.items)
+	in.Bases = d.bases(ctx, w, in)
 	out.verdict = gates.Evaluate(w.policy, in)
 	if f.err == nil {
 		out.gone = vanished(known, f.items)
