@@ -29,6 +29,15 @@ func TestBuildKitsProvenanceCountsOnceCISignedTheIndex(t *testing.T) {
 	}
 }
 
+func TestBuildKitsProvenanceOfTomorrowBlocks(t *testing.T) {
+	w := baseWorld(t)
+	w.in.Platforms = w.in.Platforms[:1]
+	w.add(w.buildKit(provenance(-4*time.Minute, pinnedBase), amd64), w.tests(ci, "smoke", time.Hour))
+	w.expect(gates.BaseImage, gates.Pass)
+	w.add(w.buildKit(provenance(-day, pinnedBase), amd64))
+	w.expect(gates.BaseImage, gates.Error, "inside the index is dated 2026-11-25 12:00 UTC, which is in the future")
+}
+
 // TestTheBuildersProvenanceIsNoNewsBesideAnAnswer: both gates read provenance, each of its own signers.
 func TestTheBuildersProvenanceIsNoNewsBesideAnAnswer(t *testing.T) {
 	w := baseWorld(t)

@@ -147,6 +147,10 @@ func (e *evaluation) vouched(item evidence.Item, s evidence.Statement, voucher p
 		f.broken = append(f.broken, fmt.Sprintf("%s inside the index: %v", label(item), err))
 		return built{}, false
 	}
+	if at.After(e.in.Now.Add(maxSkew)) {
+		f.broken = append(f.broken, fmt.Sprintf("%s inside the index is dated %s, which is in the future: check the clock of the builder, and of this machine", label(item), moment(at)))
+		return built{}, false
+	}
 	who := fmt.Sprintf("from BuildKit, inside the index that %s signed (%s)", voucher.Group, short(voucher.id()))
 	b := built{proof: proof{v, at}, provenance: pr, voucher: voucher.Manifest, who: who}
 	for _, p := range platforms {
