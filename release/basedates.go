@@ -173,21 +173,36 @@ func (d *Desk) created(ctx context.Context, ref gates.BaseRef) (time.Time, error
 		if m.err != nil {
 			return time.Time{}, m.err
 		}
-		var doc struct {
-			Config    *ocispec.Descriptor  `json:"config"`
-			Manifests []ocispec.Descriptor `json:"manifests"`
-		}
-		if err := json.Unmarshal(m.raw, &doc); err != nil {
-			return time.Time{}, fmt.Errorf("%w: manifest %s is no JSON: %w", errOfImage, at.Digest, err)
-		}
-		if doc.Config != nil {
-			return createdBy(shelf.get(ctx, []ocispec.Descriptor{*doc.Config}, shelf.blob(registry.MaxConfig))[0])
-		}
-		if at, err = childFor(ref.Platform, doc.Manifests); err != nil {
+		next, last, err := towards(ref.Platform, m.raw)
+		if err != nil {
 			return time.Time{}, err
 		}
+		if last {
+			return createdBy(shelf.get(ctx, []ocispec.Descriptor{next}, shelf.blob(registry.MaxConfig))[0])
+		}
+		at = next
 	}
 	return time.Time{}, fmt.Errorf("it has more than %d levels of indexes: %w", registry.MaxDepth, registry.ErrLimit)
+}
+
+// towards is what a manifest names on the way to the configuration of a platform:
+// the manifest of the platform, or the configuration itself, which is the last.
+func towards(platform string, raw []byte) (next ocispec.Descriptor, last bool, err error) {
+	var doc struct {
+		Config    *ocispec.Descriptor  `json:"config"`
+		Manifests []ocispec.Descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return ocispec.Descriptor{}, false, fmt.Errorf("%w: its manifest is no JSON: %w", errOfImage, err)
+	}
+	if doc.Config == nil {
+		next, err = childFor(platform, doc.Manifests)
+		return next, false, err
+	}
+	if err := doc.Config.Digest.Validate(); err != nil {
+		return ocispec.Descriptor{}, false, fmt.Errorf("%w: its configuration has no digest: %w", errOfImage, err)
+	}
+	return *doc.Config, true, nil
 }
 
 // createdBy reads a configuration.

@@ -36,6 +36,24 @@ func FuzzEvidenceManifest(f *testing.F) {
 	})
 }
 
+// FuzzBaseImage follows any manifest of a base image to any configuration: what is
+// asked for next has a digest, and no time comes from what holds none.
+func FuzzBaseImage(f *testing.F) {
+	dg := digest.FromString("x").String()
+	f.Add([]byte(`{"manifests":[{"digest":"`+dg+`","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},{"digest":"`+dg+`","platform":{"os":"unknown"}}]}`), "linux/arm64", []byte(`{"created":"2026-11-24T12:00:00Z"}`))
+	f.Add([]byte(`{"config":{"digest":"`+dg+`","size":-1}}`), "", []byte(`{"created":null}`))
+	f.Add([]byte(`{"manifests":[{"digest":"`+dg+`"},{"digest":"sha256:1"}]}`), "/", []byte(`{"created":"0001-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"manifests":null}`), "\x1b[2J", []byte(`{"created":1}`))
+	f.Fuzz(func(t *testing.T, raw []byte, platform string, config []byte) {
+		if next, _, err := towards(platform, raw); err == nil && next.Digest.Validate() != nil {
+			t.Errorf("it leads to %+v", next)
+		}
+		if created, err := createdBy(content{raw: config}); err == nil && !created.IsZero() && !strings.Contains(strings.ToLower(string(config)), `"`) {
+			t.Errorf("%s from %q", created, config)
+		}
+	})
+}
+
 // FuzzDifference compares any two policies from the ledger: a policy does not differ
 // from itself, and no line holds what a terminal would act on.
 func FuzzDifference(f *testing.F) {
