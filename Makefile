@@ -36,12 +36,11 @@ $(BIN)/golangci-lint-v2.15.0:
 	GOBIN=$(BIN) $(GO) install github.com/golangci/$(LINT)
 	mv $(BIN)/golangci-lint $@
 
-fuzz: ## every fuzz target for FUZZTIME each
-	@set -e; for package in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
-	  done; done
+fuzz: ## every fuzz target for FUZZTIME each, two at a time with a processor each
+	@set -e; list=$$(mktemp); trap 'rm -f '$$list EXIT; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do echo "$$package $$target"; done; done > $$list; \
+	xargs -n 2 -P 2 sh -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
+	  && echo "$$0 $$1: $$(echo "$$out" | grep "^fuzz: elapsed" | tail -n 1)" || { echo "FAIL $$0 $$1"; echo "$$out"; exit 1; }' < $$list
 
 # Whole programs beside their peers take few long turns, starts many short ones, the rest what go test thinks right.
 RACES  := ^Benchmark(Copy|Promote|Refresh|Tags)$$
