@@ -39,7 +39,7 @@ $(BIN)/golangci-lint-v2.15.0:
 fuzz: ## every fuzz target for FUZZTIME each, two at a time with a processor each
 	@set -e; list=$$(mktemp); trap 'rm -f '$$list EXIT; for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do echo "$$package $$target"; done; done > $$list; \
-	xargs -n 2 -P 2 sh -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
+	xargs -n 2 -P 2 sh -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel 1 $$0 2>&1) \
 	  && echo "$$0 $$1: $$(echo "$$out" | grep "^fuzz: elapsed" | tail -n 1)" || { echo "FAIL $$0 $$1"; echo "$$out"; exit 1; }' < $$list
 
 # Whole programs beside their peers take few long turns, starts many short ones, the rest what go test thinks right.
