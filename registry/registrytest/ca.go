@@ -4,11 +4,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -58,6 +63,22 @@ func (ca *CA) Server(t testing.TB, names ...string) (certificate, key []byte) {
 		t.Fatal(err)
 	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
+}
+
+// Serve answers by h over TLS, under any of the names, until the test ends. The
+// result is the address to connect to. What clients do to the handshake is not logged.
+func (ca *CA) Serve(t testing.TB, h http.Handler, names ...string) (address string) {
+	t.Helper()
+	pair, err := tls.X509KeyPair(ca.Server(t, names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(h)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {

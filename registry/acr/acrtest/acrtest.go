@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -90,17 +88,7 @@ func New(t testing.TB, people ...*Principal) *Cloud {
 		c.people[p.Object] = p
 	}
 	names := []string{Entra, Manager, "*.azurecr.io", "dev.azure.com"}
-	certificate, key := c.ca.Server(t, names...)
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(c.serve))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	c.address = server.Listener.Addr().String()
+	c.address = c.ca.Serve(t, http.HandlerFunc(c.serve), names...)
 	metadata := httptest.NewServer(http.HandlerFunc(c.metadata))
 	t.Cleanup(metadata.Close)
 	c.plain = metadata.Listener.Addr().String()

@@ -6,11 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"path"
 	"slices"
 	"strings"
@@ -110,17 +107,7 @@ func New(t testing.TB, people ...*Principal) *Cloud {
 			}
 		}
 	}
-	certificate, key := c.ca.Server(t, "sts."+Region+".amazonaws.com", "portal.sso."+Region+".amazonaws.com", "api.ecr."+Region+".amazonaws.com", "*.dkr.ecr."+Region+".amazonaws.com")
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(c.serve))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	c.address = server.Listener.Addr().String()
+	c.address = c.ca.Serve(t, http.HandlerFunc(c.serve), "sts."+Region+".amazonaws.com", "portal.sso."+Region+".amazonaws.com", "api.ecr."+Region+".amazonaws.com", "*.dkr.ecr."+Region+".amazonaws.com")
 	return c
 }
 

@@ -2,13 +2,9 @@ package harbortest
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"slices"
@@ -89,17 +85,7 @@ func New(t testing.TB, backend string, accounts ...Account) *Harbor {
 		},
 		FlushInterval: -1,
 	}
-	certificate, key := h.ca.Server(t, Host)
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(h.serve))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	h.address = server.Listener.Addr().String()
+	h.address = h.ca.Serve(t, http.HandlerFunc(h.serve), Host)
 	return h
 }
 
